@@ -1,0 +1,51 @@
+# Two commands do everything: `make replay` and `make test`. `make check` is what CI runs.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+STAMPS := .make
+
+.PHONY: replay test check format lint types contracts digests bench clean
+
+replay: $(STAMPS)/run
+	$(BIN)/sublife replay scenarios --timelines
+
+test: $(STAMPS)/test
+	$(BIN)/python -m pytest -n auto
+
+check: $(STAMPS)/check
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/basedpyright --warnings
+	$(BIN)/lint-imports
+	$(BIN)/sublife rules --check
+	$(BIN)/python -m pytest -n auto
+
+format: $(STAMPS)/check
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+digests: $(STAMPS)/run
+	$(BIN)/sublife replay scenarios --digest > scenarios/DIGESTS
+
+bench: $(STAMPS)/test
+	$(BIN)/python bench/replay.py
+
+clean:
+	rm -rf $(VENV) $(STAMPS) dist build
+
+$(VENV)/bin/python:
+	$(PYTHON) -c 'import sys; sys.exit("sublife needs Python 3.11 or newer; set PYTHON=") if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+
+$(STAMPS)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
+	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+$(STAMPS)/check: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test,check]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/test $(STAMPS)/run

@@ -1,0 +1,363 @@
+"""The frozen shapes everything speaks in: events, snapshots, facts, timers, decisions, rules."""
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from enum import StrEnum
+from types import MappingProxyType
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
+
+from sublife.lifecycle.policy import Policy, Unit
+
+Value: TypeAlias = str | int | bool | None
+NOTHING: Mapping[str, Value] = MappingProxyType({})
+ABSENT = "absent"
+"""The pseudo-state of a subject that does not exist yet; a birth rule leads out of it."""
+
+
+class ModelError(ValueError):
+    """A shape was built from values that cannot stand."""
+
+
+def utc(at: datetime, *, name: str = "at") -> datetime:
+    """Return *at* in UTC (GEN-01).
+
+    Raises:
+        ModelError: *at* carries no zone, so it names no instant.
+    """
+    if at.tzinfo is None:
+        raise ModelError(f'"{name}" {at.isoformat()} has no time zone; write {at.isoformat()}Z')
+    return at if at.tzinfo is UTC else at.astimezone(UTC)
+
+
+class ActorKind(StrEnum):
+    """Who or what asks (GEN-12, EVT-06)."""
+
+    USER = "user"
+    APPLICATION = "application"
+    MICROSOFT = "microsoft"
+    TIMER = "timer"
+
+
+class Role(StrEnum):
+    """The Partner Center role a user acts in (GEN-10)."""
+
+    ADMIN_AGENT = "admin-agent"
+    SALES_AGENT = "sales-agent"
+    ACCOUNT_ADMIN = "account-admin"
+    GLOBAL_ADMIN = "global-admin"
+
+
+class PartnerType(StrEnum):
+    """What kind of partner an actor acts for (GEN-11)."""
+
+    DIRECT_BILL = "direct-bill"
+    INDIRECT_PROVIDER = "indirect-provider"
+    INDIRECT_RESELLER = "indirect-reseller"
+
+
+class Shape:
+    """A closed shape: where it is read from outside, what it does not name is refused."""
+
+    __slots__ = ()
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
+
+
+@dataclass(frozen=True, slots=True)
+class Actor(Shape):
+    """Who caused an event; every change carries one (EVT-06)."""
+
+    kind: ActorKind
+    id: str
+    role: Role | None = None
+    partner: str | None = None
+    partner_type: PartnerType | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Payload(Shape):
+    """What a request carries beside its name; each request has a subclass of its own."""
+
+
+EMPTY = Payload()
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """One user event or timed event, dated when it happened.
+
+    Args:
+        id: unique per tenant; the same id twice has one effect.
+        name: an imperative for requests (`suspend`), what ended for timers (`grace_ended`).
+        subject: id of the subject it moves.
+        at: UTC instant it happened; for a timer, the instant it was due (GEN-08, GEN-09).
+        actor: who or which timer caused it.
+        data: the request's own payload.
+        cause: id of the event this one follows from.
+        lifecycle: the lifecycle the subject lives by.
+    """
+
+    id: str
+    name: str
+    subject: str
+    at: datetime
+    actor: Actor
+    data: Payload = EMPTY
+    cause: str | None = None
+    lifecycle: str = "subscription"
+
+    def __post_init__(self) -> None:
+        if self.at.tzinfo is not UTC:
+            object.__setattr__(self, "at", utc(self.at))
+        if not (self.id and self.name and self.subject):
+            raise ModelError(
+                f"event {self.id!r} {self.name!r} on {self.subject!r}: "
+                "id, name and subject may not be empty; give each a text"
+            )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Snapshot(Shape):
+    """What is known of one subject after its latest event; subclasses add their own fields.
+
+    Args:
+        id: the subject.
+        state: one of the lifecycle's states.
+        version: number of accepted events so far, from 1 without a gap.
+        changed_at: UTC instant of the latest accepted event.
+        customer: customer tenant id.
+        partner: id of the partner tenant that transacts.
+    """
+
+    id: str
+    state: str
+    version: int = 0
+    changed_at: datetime
+    customer: str
+    partner: str
+
+
+@dataclass(frozen=True, slots=True)
+class Fact:
+    """Something that has happened: a past name, flat values, the rules that made it so."""
+
+    name: str
+    data: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    rules: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Timer:
+    """A timed event to come: its name and the UTC instant from which it is due."""
+
+    name: str
+    due_at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """A rule said no. A value: returned, recorded and tested, never raised.
+
+    Args:
+        code: one of `sublife.lifecycle.refusal.CODES`.
+        rule: id of the rule that refuses.
+        sentence: what a support agent can read out.
+        details: figures behind the answer, as JSON scalars.
+    """
+
+    code: str
+    rule: str
+    sentence: str
+    details: Mapping[str, Value] = field(default_factory=dict[str, Value])
+
+
+@dataclass(frozen=True, slots=True)
+class Permission:
+    """The answer of `may`; true is yes.
+
+    Args:
+        event: the request that was asked about.
+        rules: ids of the rules that would decide it, or of the one that refuses.
+        refusal: why not; `None` is yes.
+    """
+
+    event: str
+    rules: tuple[str, ...]
+    refusal: Refusal | None = None
+
+    def __bool__(self) -> bool:
+        """Return whether the request may be made."""
+        return self.refusal is None
+
+
+S = TypeVar("S", bound=Snapshot)
+P = TypeVar("P", bound=Payload)
+
+
+@dataclass(frozen=True, slots=True)
+class Case(Generic[S, P]):
+    """One event on one subject with all that the answer may depend on."""
+
+    subject: S
+    event: Event
+    data: P
+    policy: Policy
+    seen: Mapping[str, Snapshot] = field(default_factory=dict[str, Snapshot])
+
+    @property
+    def at(self) -> datetime:
+        """The UTC instant of the event."""
+        return self.event.at
+
+
+@dataclass(frozen=True, slots=True)
+class FollowUp:
+    """An event that a decision causes on another subject, in the same transaction."""
+
+    name: str
+    subject: str
+    data: Payload = EMPTY
+    lifecycle: str = "subscription"
+
+
+@dataclass(frozen=True, slots=True)
+class Effect(Generic[S]):
+    """What one rule does: the changed subject, the facts, what follows elsewhere."""
+
+    subject: S
+    facts: tuple[Fact, ...] = ()
+    follow_ups: tuple[FollowUp, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Decision:
+    """The yes of `decide`: everything the event changes."""
+
+    snapshot: Snapshot
+    state_before: str
+    facts: tuple[Fact, ...]
+    follow_ups: tuple[Event, ...]
+    rules: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Standing(Generic[S]):
+    """What a guard may look at: the subject, the instant and the policy, not the payload."""
+
+    subject: S
+    at: datetime
+    policy: Policy
+
+
+Condition: TypeAlias = Callable[[Standing[Any]], bool]
+Objection: TypeAlias = Callable[[Standing[Any]], Refusal | None]
+Act: TypeAlias = Callable[[Case[Any, Any]], Effect[Any] | Refusal]
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One accepting row of a state × event table.
+
+    Args:
+        event: the request or timer.
+        sources: the states it applies in.
+        to: the state it leads to; `None` leaves the state as it is.
+        act: computes the effect; may still refuse for what the payload says.
+        refs: ids of the rules it applies.
+        when: conditions that choose this rule among several of one cell.
+        unless: objections, asked in order; the first one is the answer.
+    """
+
+    event: str
+    sources: tuple[str, ...]
+    to: str | None
+    act: Act
+    refs: tuple[str, ...]
+    when: tuple[Condition, ...] = ()
+    unless: tuple[Objection, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Closed:
+    """One refusing row of a state × event table: these states answer with this code.
+
+    Args:
+        event: the request.
+        states: where it is refused.
+        code: the refusal code.
+        ref: the rule that refuses.
+        api_error: the Partner Center error number, if it is not the code's own.
+    """
+
+    event: str
+    states: tuple[str, ...]
+    code: str
+    ref: str
+    api_error: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Reads:
+    """Which other subjects a decision must see.
+
+    Args:
+        subjects: ids.
+        customers: customer tenants whose every subject is needed.
+    """
+
+    subjects: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+
+
+NO_READS = Reads()
+
+
+Compound: TypeAlias = Callable[[Any, Any], Iterable[tuple[str, Payload]]]
+"""Splits one request into several, decided in this order, accepted together or not at all."""
+
+
+def no_reads(_subject: Snapshot | None, _event: Event) -> Reads:
+    """Return that a decision needs nothing but its own subject."""
+    return NO_READS
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Lifecycle:
+    """A whole lifecycle as data: states, requests, timers and rules.
+
+    Args:
+        name: as it stands in events, rows and scenario files.
+        snapshot: the snapshot class.
+        states: every state, in the order a subject meets them.
+        final: states that nothing leaves.
+        requests: payload class of every user event.
+        ticks: names of the timed events.
+        rules: the accepting rows.
+        closed: the refusing rows.
+        timers: all timers of a snapshot, in the order they fire at one instant.
+        reads: which other subjects an event must see.
+        compounds: requests that are several at once.
+        internal: requests that only follow from another event, never asked for by anyone.
+        figures: the policy figures its rules ask for, with their units.
+        switches: the policy switches they ask for, with their options, the default first.
+    """
+
+    name: str
+    snapshot: type[Snapshot]
+    states: tuple[str, ...]
+    final: frozenset[str]
+    requests: Mapping[str, type[Payload]]
+    ticks: tuple[str, ...]
+    rules: tuple[Rule, ...]
+    closed: tuple[Closed, ...]
+    timers: Callable[[Any], tuple[Timer, ...]]
+    reads: Callable[[Any, Event], Reads] = no_reads
+    compounds: Mapping[str, Compound] = field(default_factory=dict[str, Compound])
+    internal: frozenset[str] = frozenset()
+    figures: Mapping[str, Unit] = field(default_factory=dict[str, Unit])
+    switches: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+
+
+def iso(at: datetime) -> str:
+    """Return a UTC instant as the project writes it: seconds, microseconds if any, `Z`."""
+    return at.isoformat().removesuffix("+00:00") + "Z"

@@ -1,0 +1,1 @@
+"""The policy packs, as YAML data; read by events/packs.py."""

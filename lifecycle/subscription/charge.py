@@ -1,0 +1,82 @@
+"""What seats cost in the running billing cycle and what comes back, exact to the day (TRM-13)."""
+
+from collections.abc import Iterable, Mapping
+from datetime import date, datetime
+
+from sublife.lifecycle.dates import add_months, cycle_end, cycle_start, day_starts_at, days_between
+from sublife.lifecycle.model import NOTHING, Value
+from sublife.lifecycle.money import Money, days_charged, rounded
+from sublife.lifecycle.subscription.model import Batch, Subscription
+
+
+def cycle_anchor(subscription: Subscription) -> date:
+    """Return the day billing cycles count from.
+
+    A first term cut short by a custom end date has its anchor after itself (GEN-06); its cycles
+    count from its own first day.
+    """
+    return min(subscription.anchor_on, subscription.starts_on)
+
+
+def cycle_first(subscription: Subscription, on: date) -> date:
+    """Return the first day of the billing cycle that holds *on*."""
+    return cycle_start(cycle_anchor(subscription), subscription.billing, on=on)
+
+
+def cycle_last(subscription: Subscription, on: date) -> date:
+    """Return the inclusive last day of the billing cycle that holds *on*."""
+    return cycle_end(
+        cycle_anchor(subscription), subscription.billing, on=on, ends_on=subscription.ends_on
+    )
+
+
+def _cost(subscription: Subscription, seat_days: int, *, on: date) -> Money | None:
+    """Return what *seat_days* cost in the cycle that holds *on*, rounded once; `None` unpriced."""
+    price = subscription.price
+    if price is None:
+        return None
+    anchor, first = cycle_anchor(subscription), cycle_first(subscription, on)
+    months = (first.year - anchor.year) * 12 + first.month - anchor.month
+    full_days = (add_months(anchor, months + subscription.billing.months) - first).days
+    unit = price.unit_on(subscription.starts_on)
+    return Money(rounded(unit * seat_days / full_days), price.currency)
+
+
+def charge(subscription: Subscription, quantity: int, *, from_on: date) -> Money | None:
+    """Return what *quantity* seats cost from *from_on* to the end of the cycle that holds it.
+
+    `None` where no price is known. A cycle cut short is charged by the day (TRM-25).
+    """
+    days = days_between(from_on, cycle_last(subscription, from_on))
+    return _cost(subscription, quantity * days, on=from_on)
+
+
+def refund_of(subscription: Subscription, batches: Iterable[Batch], at: datetime) -> Money | None:
+    """Return what comes back for *batches* given back at *at* (TRM-13).
+
+    Each batch has been charged from the later of the day it was added and the first day of the
+    running cycle; the days until *at* are kept, at least one. Rounded once, on the total.
+    """
+    on = at.date()
+    first, last = cycle_first(subscription, on), cycle_last(subscription, on)
+    seat_days = 0
+    for batch in batches:
+        charged_from = max(batch.charged_from, first)
+        kept = days_charged(day_starts_at(charged_from), at)
+        seat_days += batch.quantity * max(0, days_between(charged_from, last) - kept)
+    return _cost(subscription, seat_days, on=on)
+
+
+def remainder(subscription: Subscription, *, from_on: date) -> Money | None:
+    """Return the prepaid part of the running cycle from *from_on* on, for all seats (TRM-30)."""
+    return charge(subscription, subscription.quantity, from_on=from_on)
+
+
+def in_fact(money: Money | None, *, credit: bool = False) -> Mapping[str, Value]:
+    """Return an amount as a fact carries it: `amount` (negative for a credit) and `currency`."""
+    if money is None:
+        return NOTHING
+    return {
+        "amount": str(-money.amount if credit and money.amount else money.amount),
+        "currency": money.currency,
+    }

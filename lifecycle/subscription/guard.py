@@ -1,0 +1,192 @@
+"""Conditions that choose a rule and objections that refuse; both see no payload."""
+
+from datetime import timedelta
+
+from sublife.lifecycle.dates import day_starts_at
+from sublife.lifecycle.model import Objection, Refusal, Standing, iso
+from sublife.lifecycle.refusal import refuse
+from sublife.lifecycle.subscription.model import (
+    Platform,
+    ProductKind,
+    Segment,
+    Subscription,
+    TermEndChoice,
+)
+from sublife.lifecycle.subscription.term import extends, grace_after
+from sublife.lifecycle.subscription.window import cancelable_until
+
+Here = Standing[Subscription]
+ONLINE_SERVICE = ProductKind.ONLINE_SERVICE
+_ZERO = timedelta(0)
+
+
+def renews(here: Here) -> bool:
+    """Autorenew is on at the term end (TRM-06)."""
+    return here.subject.autorenew
+
+
+def legacy_renewal_closed(here: Here) -> bool:
+    """A commercial legacy subscription would renew after legacy renewal has closed (LEG-01)."""
+    return here.subject.autorenew and _ends_after_legacy(here)
+
+
+def _ends_after_legacy(here: Here) -> bool:
+    """The end date lies where commercial legacy renewal is closed; it decides, not the day after.
+
+    Other segments stay renewable (LEG-01, LEG-03).
+    """
+    subject = here.subject
+    return (
+        subject.platform is Platform.LEGACY
+        and subject.segment is Segment.COMMERCIAL
+        and not here.policy.allows("legacy_renewal", day_starts_at(subject.ends_on))
+    )
+
+
+def distributor_migrates(here: Here) -> bool:
+    """Legacy renewal has closed and the distributor moves the subscription (LEG-04)."""
+    return legacy_renewal_closed(here) and here.subject.migrate_at_term_end
+
+
+def continues_extended(here: Here) -> bool:
+    """The policy extends the service and nobody chose to cancel (TRM-36)."""
+    subject = here.subject
+    if subject.term_end_choice is TermEndChoice.CANCEL:
+        return False
+    return subject.extension is not None or extends(subject, here.policy)
+
+
+def grants_no_grace(here: Here) -> bool:
+    """The policy gives no free days after the term end (SUB-01, TRM-36)."""
+    return grace_after(here.subject, here.policy, here.at) == _ZERO
+
+
+def suspended_expires(here: Here) -> bool:
+    """The other reading of a suspended term end: expired, then disabled (SUB-10)."""
+    return here.policy.switch("suspended_at_term_end", here.at) == "expired"
+
+
+def legacy_deletes(here: Here) -> bool:
+    """A legacy subscription that could still renew is deleted if suspended at its end (SUB-15).
+
+    Where legacy renewal has closed it is disabled like any other (table 1.2).
+    """
+    return here.subject.platform is Platform.LEGACY and not _ends_after_legacy(here)
+
+
+def while_renewing(code: str) -> Objection:
+    """Return the objection of the renewal-processing interval with its code (TRM-07)."""
+
+    def objection(here: Here) -> Refusal | None:
+        renewal = here.subject.renewal
+        if renewal is None:
+            return None
+        minutes = here.policy.count("retry_after_minutes", here.at)
+        started_at = iso(renewal.started_at)
+        return refuse(code, renewal_at=started_at, retry_after_minutes=minutes)
+
+    return objection
+
+
+def while_migrating(here: Here) -> Refusal | None:
+    """Refuse what comes while a migration is being processed (LEG-15)."""
+    if here.subject.migration is None:
+        return None
+    minutes = here.policy.count("retry_after_minutes", here.at)
+    return refuse("RETRY_LATER", rule="LEG-15", retry_after_minutes=minutes)
+
+
+def on_trial(here: Here) -> Refusal | None:
+    """Refuse changes of a trial's quantity, status or term (SUB-17)."""
+    return refuse("TRIAL_LOCKED") if here.subject.trial else None
+
+
+def not_on_trial(here: Here) -> Refusal | None:
+    """Refuse converting what is no trial (SUB-17)."""
+    if here.subject.trial:
+        return None
+    return refuse(
+        "BAD_STATE", rule="SUB-17", state="no trial, but a paid one", event="convert_trial"
+    )
+
+
+def window_closed(here: Here) -> Refusal | None:
+    """Refuse to cancel after the last instant of the window (TRM-09, TRM-12).
+
+    An extended service term can be cancelled at any time (TRM-36).
+    """
+    if here.subject.extension is not None:
+        return None
+    until = cancelable_until(here.subject, here.policy, here.at)
+    if until is not None and here.at <= until:
+        return None
+    closed_at = iso(until) if until is not None else "the moment it was taken over"
+    return refuse("CANCEL_WINDOW_CLOSED", closed_at=closed_at)
+
+
+def autorenew_is_off(here: Here) -> Refusal | None:
+    """Refuse to schedule while autorenew is off (TRM-17)."""
+    return None if here.subject.autorenew else refuse("AUTORENEW_REQUIRED")
+
+
+def too_many_updates(here: Here) -> Refusal | None:
+    """Refuse a change beyond the number a subscription takes (TRM-33)."""
+    limit = here.policy.count("update_limit", here.at)
+    return refuse("UPDATE_LIMIT", limit=limit) if here.subject.updates >= limit else None
+
+
+def not_legacy(here: Here) -> Refusal | None:
+    """Refuse to migrate what is on new commerce already (table 1.2)."""
+    if here.subject.platform is Platform.LEGACY:
+        return None
+    return refuse("MIGRATION_INELIGIBLE", rule="1.2", reason="it is on new commerce already")
+
+
+def being_processed(here: Here) -> Refusal | None:
+    """Refuse to migrate while a renewal is being processed (LEG-18, code 1)."""
+    if here.subject.renewal is None:
+        return None
+    return refuse(
+        "MIGRATION_INELIGIBLE", reason="it is being processed", eligibility=1, api_error=900216
+    )
+
+
+def no_extension(here: Here) -> Refusal | None:
+    """Refuse a choice for the term end where the policy leaves none (TRM-36)."""
+    if continues_extended(here) or grants_no_grace(here):
+        return None
+    return refuse("EXTENSION_UNAVAILABLE", end_of_term="the 30-day grace")
+
+
+def no_transfer(here: Here) -> Refusal | None:
+    """Refuse to answer a transfer that nobody asked for (TRM-31)."""
+    if here.subject.transfer is not None:
+        return None
+    return refuse("TRANSFER_NOT_PENDING")
+
+
+def transfer_pending(here: Here) -> Refusal | None:
+    """Refuse a second transfer request while one waits (TRM-31)."""
+    transfer = here.subject.transfer
+    if transfer is None:
+        return None
+    return refuse("TRANSFER_PENDING", target=transfer.target_partner)
+
+
+def transfer_not_offered(here: Here) -> Refusal | None:
+    """Refuse a transfer of a legacy subscription, or before transfers began (TRM-29)."""
+    subject = here.subject
+    if subject.platform is not Platform.NCE or subject.product.kind is not ONLINE_SERVICE:
+        reason = "only new commerce licence-based subscriptions change partners this way"
+    elif not here.policy.allows("partner_transfer", here.at):
+        reason = "partner-to-partner transfers were not offered yet"
+    else:
+        return None
+    return refuse("OUT_OF_SCOPE", rule="TRM-29", reason=reason)
+
+
+def no_renewal(here: Here) -> Refusal | None:
+    """Refuse the report of a renewal that is not being processed (TRM-06)."""
+    if here.subject.renewal is not None:
+        return None
+    return refuse("BAD_STATE", rule="TRM-06", state="not being renewed", event="complete_renewal")

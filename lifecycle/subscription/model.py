@@ -1,0 +1,605 @@
+"""The shape of a subscription and of every request it understands."""
+
+from dataclasses import dataclass
+from datetime import date, datetime
+from decimal import Decimal
+from enum import StrEnum
+
+from sublife.lifecycle.dates import Billing, Term
+from sublife.lifecycle.model import ModelError, Payload, Shape, Snapshot
+
+
+def _at_least_one(quantity: int | None) -> None:
+    if quantity is not None and quantity < 1:
+        raise ModelError(f"quantity {quantity} is below 1; give at least 1, or cancel")
+
+
+class Platform(StrEnum):
+    """Where the subscription is sold (GEN-15)."""
+
+    NCE = "nce"
+    LEGACY = "legacy"
+
+
+class Segment(StrEnum):
+    """Who it is sold to (GEN-14)."""
+
+    COMMERCIAL = "commercial"
+    EDUCATION = "education"
+    GOVERNMENT = "government"
+    NONPROFIT = "nonprofit"
+
+
+class Channel(StrEnum):
+    """Where a subscription comes from before it moves into CSP (GEN-13)."""
+
+    EA = "ea"
+    WEB_DIRECT = "web-direct"
+    CSP_PARTNER = "csp-partner"
+
+
+class ProductKind(StrEnum):
+    """What sort of thing is sold; only licence-based online services align their ends (TRM-21)."""
+
+    ONLINE_SERVICE = "online-service"
+    SOFTWARE = "software"
+    RESERVATION = "reservation"
+    THIRD_PARTY = "third-party"
+    AZURE = "azure"
+
+
+class Continuity(StrEnum):
+    """What users notice when the same service is bought anew (SUB-13)."""
+
+    NEW = "new"
+    UNINTERRUPTED = "uninterrupted"
+    INTERRUPTED = "interrupted"
+
+
+class TermEndChoice(StrEnum):
+    """What the partner chose for the end of a term that is not renewed (TRM-36)."""
+
+    CANCEL = "cancel"
+    EXTEND = "extend"
+
+
+@dataclass(frozen=True, slots=True)
+class Product(Shape):
+    """What is subscribed to.
+
+    Args:
+        sku: opaque product and SKU id.
+        name: catalog name.
+        kind: only online services are licence-based.
+        rank: position in its upgrade path; an upgrade goes to a higher one (TRM-34).
+        smb: under the limit of seats per customer and SKU (TRM-33).
+        plans: `term/billing` pairs on offer; empty means every valid pair (TRM-02).
+    """
+
+    sku: str
+    name: str = ""
+    kind: ProductKind = ProductKind.ONLINE_SERVICE
+    rank: int = 0
+    smb: bool = False
+    plans: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Promotion(Shape):
+    """A promotional price and the days it may be bought or renewed in, both inclusive (TRM-08)."""
+
+    id: str
+    unit: Decimal
+    from_on: date
+    until_on: date
+
+
+@dataclass(frozen=True, slots=True)
+class Price(Shape):
+    """What one seat costs for one billing cycle.
+
+    Args:
+        unit: list price of a seat per billing cycle of the subscription.
+        currency: ISO 4217.
+        monthly_unit: price of a seat on the monthly plan, if one is offered (TRM-36).
+        promotion: a promotional price that takes the place of *unit* while it holds (TRM-32).
+    """
+
+    unit: Decimal
+    currency: str
+    monthly_unit: Decimal | None = None
+    promotion: Promotion | None = None
+
+    def unit_on(self, day: date) -> Decimal:
+        """Return the price of a seat for a charge that is fixed on *day* (TRM-08)."""
+        promotion = self.promotion_on(day)
+        return self.unit if promotion is None else promotion.unit
+
+    def promotion_on(self, day: date) -> Promotion | None:
+        """Return the promotion that holds on *day*, if one does (TRM-08, TRM-32)."""
+        promotion = self.promotion
+        if promotion is None or not promotion.from_on <= day <= promotion.until_on:
+            return None
+        return promotion
+
+
+@dataclass(frozen=True, slots=True)
+class Batch(Shape):
+    """Seats added together; they share one window for taking them back (TRM-16).
+
+    Args:
+        quantity: seats still in the batch.
+        added_at: UTC instant their window opened; closes 168 h later, inclusive (GEN-04).
+        charged_from: first day they are charged for.
+    """
+
+    quantity: int
+    added_at: datetime
+    charged_from: date
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduledChange(Shape):
+    """What changes at the next renewal; `None` leaves a property as it is (TRM-17)."""
+
+    product: Product | None = None
+    term: Term | None = None
+    billing: Billing | None = None
+    quantity: int | None = None
+    ends_on: date | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class NextCharge(Shape):
+    """A billing plan that takes effect with the next billing cycle (TRM-20)."""
+
+    billing: Billing
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Renewal(Shape):
+    """A renewal being processed: queued at the term end, not completed yet (TRM-06, GEN-07).
+
+    Args:
+        started_at: the term end.
+        completes_at: when it completes in the simulation; `None` waits for Microsoft's report.
+        overdue_at: the last instant at which completing is on time.
+        alerted: whether the lateness has been told.
+    """
+
+    started_at: datetime
+    completes_at: datetime | None
+    overdue_at: datetime
+    alerted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Source(Shape):
+    """The subscription a purchase takes over from (GEN-13)."""
+
+    subscription: str
+    channel: Channel
+    customer: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Extension(Shape):
+    """The plan that an extended service term follows on (TRM-36).
+
+    Args:
+        term: the commitment before it; renewing out of it goes back to this.
+        billing: its billing plan.
+        price: its price, if known.
+    """
+
+    term: Term
+    billing: Billing
+    price: Price | None
+
+
+@dataclass(frozen=True, slots=True)
+class TransferRequest(Shape):
+    """A partner-to-partner transfer that waits for the source partner (TRM-29, TRM-31)."""
+
+    target_partner: str
+    requested_at: datetime
+    por: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Migration(Shape):
+    """A move to new commerce that is being processed (LEG-15, LEG-16)."""
+
+    started_at: datetime
+    completes_at: datetime
+    into: str
+    full_term: bool
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Subscription(Snapshot):
+    """A subscription after its latest event. Instants are UTC, end dates inclusive (GEN-02).
+
+    Args:
+        product: what is subscribed to.
+        platform: legacy or new commerce.
+        segment: customer segment.
+        quantity: seats.
+        term: length of the running term.
+        billing: how often it is charged.
+        created_at: instant of the order.
+        anchor_on: day the terms are counted from (GEN-06).
+        terms: how many terms from the anchor the running one is, from 1.
+        starts_on: first day of the running term.
+        ends_on: last day of the running term, inclusive.
+        autorenew: whether it renews at the term end (TRM-03).
+        batches: seats by when they were added (TRM-16).
+        window_opened_at: start of the cancellation window (TRM-09, TRM-11).
+        renewed_at: when the latest renewal completed, if any.
+        scheduled: what changes at the next renewal.
+        next_charge: what changes at the next billing cycle.
+        renewal: the renewal being processed, if one is.
+        price: what a seat costs, if known.
+        next_price: the price list from the next renewal on, if known (TRM-08).
+        trial: whether it is a trial (SUB-17).
+        converts_to: the paid product of a trial.
+        extension: the plan before the extended service term it runs in, if it does (TRM-36).
+        term_end_choice: an explicit choice for the term end (TRM-36).
+        suspended_at: since when it is suspended.
+        suspension_ends_at: when a suspended legacy subscription is deleted (SUB-15).
+        suspension_reasons: why.
+        barred: users never regain access, since it was suspended when its term ended (SUB-10).
+        lapse_ends_at: end of the grace, or of the first disabled phase (SUB-04, SUB-10).
+        deleted_at: when it becomes deleted (SUB-06, SUB-09).
+        transfer: a partner-to-partner transfer being asked for.
+        migration: a move to new commerce being processed.
+        migrate_at_term_end: a distributor moves it to new commerce when it ends (LEG-04).
+        por: partner of record, the indirect reseller's PartnerID.
+        updates: accepted changes so far (TRM-33).
+        source: what it took over from.
+        migrated_from: the legacy subscription it came from (LEG-15).
+        parent: the subscription it was split off by a partial upgrade (TRM-34).
+        friendly_name: the partner's own name for it.
+        order_id: the order that created it.
+        provisioning_ends_at: when it is provisioned; `None` waits for Microsoft's report.
+    """
+
+    product: Product
+    platform: Platform = Platform.NCE
+    segment: Segment = Segment.COMMERCIAL
+    quantity: int
+    term: Term
+    billing: Billing
+    created_at: datetime
+    anchor_on: date
+    terms: int = 1
+    starts_on: date
+    ends_on: date
+    autorenew: bool = True
+    batches: tuple[Batch, ...] = ()
+    window_opened_at: datetime | None = None
+    renewed_at: datetime | None = None
+    scheduled: ScheduledChange | None = None
+    next_charge: NextCharge | None = None
+    renewal: Renewal | None = None
+    price: Price | None = None
+    next_price: Price | None = None
+    trial: bool = False
+    converts_to: Product | None = None
+    extension: Extension | None = None
+    term_end_choice: TermEndChoice | None = None
+    suspended_at: datetime | None = None
+    suspension_ends_at: datetime | None = None
+    suspension_reasons: tuple[str, ...] = ()
+    barred: bool = False
+    lapse_ends_at: datetime | None = None
+    deleted_at: datetime | None = None
+    transfer: TransferRequest | None = None
+    migration: Migration | None = None
+    migrate_at_term_end: bool = False
+    por: str = ""
+    updates: int = 0
+    source: Source | None = None
+    migrated_from: str | None = None
+    parent: str | None = None
+    friendly_name: str = ""
+    order_id: str = ""
+    provisioning_ends_at: datetime | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Purchase(Payload):
+    """Buy a subscription (request `purchase`).
+
+    Args:
+        customer: customer tenant id.
+        partner: transacting partner tenant id.
+        product: what is bought.
+        quantity: seats, at least 1.
+        term: length of the first term.
+        billing: billing plan; no longer than the term (TRM-02).
+        custom_end_on: last day of the first term, inclusive (TRM-22).
+        align_with: id of the subscription to end together with (TRM-23).
+        align_month_end: end with a calendar month (TRM-24).
+        autorenew: on unless said otherwise (TRM-03).
+        trial: a 30-day trial of at most 25 seats (SUB-17).
+        converts_to: the paid product of a trial; the same product if not given.
+        price: what a seat costs, if known.
+        platform: new commerce unless said otherwise.
+        segment: commercial unless said otherwise.
+        source: the subscription it takes over from, on the manual path.
+        por: partner of record.
+        friendly_name: the partner's own name for it.
+        migrate_at_term_end: legacy only: a distributor moves it when it ends (LEG-04).
+    """
+
+    customer: str
+    partner: str
+    product: Product
+    quantity: int
+    term: Term
+    billing: Billing
+    custom_end_on: date | None = None
+    align_with: str | None = None
+    align_month_end: bool = False
+    autorenew: bool = True
+    trial: bool = False
+    converts_to: Product | None = None
+    price: Price | None = None
+    platform: Platform = Platform.NCE
+    segment: Segment = Segment.COMMERCIAL
+    source: Source | None = None
+    por: str = ""
+    friendly_name: str = ""
+    migrate_at_term_end: bool = False
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class BuyAgain(Payload):
+    """Buy the same service anew beside an old subscription (SUB-13).
+
+    Args:
+        into: id of the new subscription.
+        quantity: seats; as before if not given.
+        term: as before if not given.
+        billing: as before if not given.
+        price: what a seat costs, if known.
+    """
+
+    into: str
+    quantity: int | None = None
+    term: Term | None = None
+    billing: Billing | None = None
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Arise(Payload):
+    """A subscription that another one leads to: bought anew, split off or migrated.
+
+    Args:
+        subscription: its snapshot as it starts.
+        path: how it came to be: `manual`, `upgrade` or `new-commerce-migration`.
+        origin: the subscription it comes from.
+        continuity: what users notice.
+    """
+
+    subscription: Subscription
+    path: str
+    origin: str
+    continuity: Continuity = Continuity.NEW
+
+
+@dataclass(frozen=True, slots=True)
+class Adopt(Payload):
+    """Take over a subscription that exists already, as an export describes it.
+
+    Args:
+        subscription: its snapshot as of the event's instant.
+    """
+
+    subscription: Subscription
+
+
+@dataclass(frozen=True, slots=True)
+class Suspend(Payload):
+    """Take the users' access away, for non-payment or fraud (SUB-07)."""
+
+    reasons: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeSeats(Payload):
+    """Add or remove seats.
+
+    Args:
+        quantity: how many, at least 1.
+    """
+
+    quantity: int
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class ReceiveSeats(Payload):
+    """Seats that a partial upgrade of another subscription moves here (TRM-34)."""
+
+    batches: tuple[Batch, ...]
+    origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class ScheduleChange(Payload):
+    """Say what changes at the next renewal; it replaces what was scheduled before (TRM-17).
+
+    Args:
+        product: a higher product.
+        term: length of the next term.
+        billing: billing plan of the next term.
+        quantity: seats of the next term.
+        custom_end_on: last day of the next term, inclusive (TRM-25).
+        align_with: id of the subscription to end together with.
+        align_month_end: end with a calendar month.
+    """
+
+    product: Product | None = None
+    term: Term | None = None
+    billing: Billing | None = None
+    quantity: int | None = None
+    custom_end_on: date | None = None
+    align_with: str | None = None
+    align_month_end: bool = False
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeTerm(Payload):
+    """Start a longer term at once (TRM-19).
+
+    Args:
+        term: the longer term.
+        billing: its billing plan.
+        price: what a seat costs then, if known.
+    """
+
+    term: Term
+    billing: Billing
+    price: Price | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class ChangeBilling(Payload):
+    """Change the billing plan from the next billing cycle on (TRM-20)."""
+
+    billing: Billing
+
+
+@dataclass(frozen=True, slots=True)
+class Upgrade(Payload):
+    """Move seats to a higher product (TRM-34).
+
+    Args:
+        product: the higher product.
+        quantity: seats to move; all if not given.
+        into: for a part of the seats, the id of the second subscription; for all of them an
+            existing subscription, or nothing to keep this one.
+        price: what a seat of the higher product costs, if known.
+    """
+
+    product: Product
+    quantity: int | None = None
+    into: str | None = None
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class Rename(Payload):
+    """Give the subscription a friendly name."""
+
+    friendly_name: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPor(Payload):
+    """Set the partner of record: the indirect reseller's PartnerID."""
+
+    por: str
+
+
+@dataclass(frozen=True, slots=True)
+class SetPrice(Payload):
+    """Tell the price list from the next renewal on (TRM-08)."""
+
+    price: Price
+
+
+@dataclass(frozen=True, slots=True)
+class ConvertTrial(Payload):
+    """Turn a trial into the paid subscription at once (SUB-17).
+
+    Args:
+        term: annual if not given.
+        billing: monthly if not given.
+        quantity: as before if not given.
+        price: what a seat costs, if known.
+    """
+
+    term: Term = Term.P1Y
+    billing: Billing = Billing.MONTHLY
+    quantity: int | None = None
+    price: Price | None = None
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+
+
+@dataclass(frozen=True, slots=True)
+class ChooseTermEnd(Payload):
+    """Choose between cancelling and extending at the term end (TRM-36)."""
+
+    choice: TermEndChoice
+
+
+@dataclass(frozen=True, slots=True)
+class RequestTransfer(Payload):
+    """Ask for a partner-to-partner transfer; sent by the target partner (TRM-29).
+
+    Args:
+        target_partner: the partner tenant that takes over.
+        relationship_accepted: whether the customer accepted a relationship with it.
+        target_customer: customer tenant it moves to; only the same one is allowed (GEN-13).
+        por: partner of record afterwards.
+    """
+
+    target_partner: str
+    relationship_accepted: bool = False
+    target_customer: str = ""
+    por: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Migrate(Payload):
+    """Move a legacy subscription to new commerce (LEG-15).
+
+    Args:
+        into: id of the new commerce subscription.
+        purchase_full_term: start a full new term instead of keeping the end date (LEG-20).
+    """
+
+    into: str
+    purchase_full_term: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Patch(Payload):
+    """Send the whole resource back, as `PATCH` does: what is left out is turned off (TRM-35).
+
+    Args:
+        auto_renew_enabled: left out means off.
+        scheduled: left out means no scheduled change.
+        quantity: left out means unchanged.
+        friendly_name: left out means unchanged.
+        partner_id: left out means unchanged.
+        status: `active` or `suspended`; left out means unchanged.
+    """
+
+    auto_renew_enabled: bool = False
+    scheduled: ScheduleChange | None = None
+    quantity: int | None = None
+    friendly_name: str | None = None
+    partner_id: str | None = None
+    status: str | None = None

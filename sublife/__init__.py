@@ -1,0 +1,1 @@
+"""sublife: lifecycle decides, events record, scheduler wakes."""
