@@ -1,0 +1,1 @@
+"""RECORDS: everything durable. One door in, one store, one history."""

@@ -1,0 +1,73 @@
+"""Events, snapshots and facts to JSON and back; what equals its default is left out."""
+
+import json
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, TypeVar, cast
+
+from pydantic import TypeAdapter
+
+from sublife.lifecycle.machine import lifecycle_named
+from sublife.lifecycle.model import Actor, Fact, Payload, Refusal, Snapshot, Value
+
+VERSION = 1
+"""Raised when a default changes its meaning, so that older rows can still be read."""
+
+T = TypeVar("T")
+
+
+_adapters: dict[type[Any], TypeAdapter[Any]] = {}
+
+
+def adapter(shape: type[T]) -> TypeAdapter[T]:
+    """Return the checker and codec of one frozen shape, built once."""
+    if shape not in _adapters:
+        _adapters[shape] = TypeAdapter(shape)
+    return _adapters[shape]
+
+
+def encode(value: Snapshot | Payload | Actor) -> str:
+    """Return a shape as compact JSON without the fields that equal their default."""
+    found: TypeAdapter[Any] = adapter(type(value))
+    return found.dump_json(value, exclude_defaults=True).decode()
+
+
+def decode_snapshot(lifecycle: str, text: str) -> Snapshot:
+    """Return the snapshot that `encode` wrote."""
+    return adapter(lifecycle_named(lifecycle).snapshot).validate_json(text)
+
+
+def decode_payload(lifecycle: str, event: str, text: str) -> Payload:
+    """Return the payload that `encode` wrote; timed events carry none."""
+    shape = lifecycle_named(lifecycle).requests.get(event, Payload)
+    return adapter(shape).validate_json(text)
+
+
+def decode_actor(text: str) -> Actor:
+    """Return the actor that `encode` wrote."""
+    return adapter(Actor).validate_json(text)
+
+
+def encode_outcome(outcome: tuple[Fact, ...] | Refusal) -> str:
+    """Return what an event led to: its facts, or the refusal."""
+    if isinstance(outcome, Refusal):
+        body: object = {
+            "code": outcome.code,
+            "rule": outcome.rule,
+            "sentence": outcome.sentence,
+            "details": dict(outcome.details),
+        }
+    else:
+        body = [[fact.name, dict(fact.data), list(fact.rules)] for fact in outcome]
+    return json.dumps({"v": VERSION, "of": body}, separators=(",", ":"), ensure_ascii=False)
+
+
+def decode_outcome(text: str) -> tuple[Fact, ...] | Refusal:
+    """Return what `encode_outcome` wrote."""
+    body: object = json.loads(text)["of"]
+    if isinstance(body, dict):
+        said = cast("dict[str, Any]", body)
+        details: Mapping[str, Value] = MappingProxyType(said["details"])
+        return Refusal(said["code"], said["rule"], said["sentence"], details)
+    facts = cast("list[tuple[str, dict[str, Value], list[str]]]", body)
+    return tuple(Fact(name, MappingProxyType(data), tuple(rules)) for name, data, rules in facts)

@@ -1,0 +1,348 @@
+"""submit() and settle(): the one door. One transaction per event, due before command (GEN-08)."""
+
+import heapq
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+from sublife.events.logs import log
+from sublife.events.store import Entry, Store, Transaction
+from sublife.lifecycle.machine import decide, next_timer, reads, timed_event
+from sublife.lifecycle.model import (
+    ABSENT,
+    Decision,
+    Event,
+    Fact,
+    ModelError,
+    Refusal,
+    Snapshot,
+    iso,
+    utc,
+)
+
+BATCH = 1000
+"""Subjects claimed, decided and written together."""
+
+
+class IntakeError(RuntimeError):
+    """An event cannot be taken in; nothing was changed."""
+
+
+class EventInFutureError(IntakeError):
+    """The event is dated later than the store's clock; what has not happened cannot be decided."""
+
+
+class EventIdTakenError(IntakeError):
+    """The event id belongs to another event already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """What became of a submitted event.
+
+    Args:
+        event: as it was first submitted.
+        facts: what happened; empty if refused.
+        refusal: why not; `None` if accepted.
+        state: of the subject afterwards, with all that fell due at the same instant.
+        version: of the subject afterwards; 0 if it does not exist.
+        rules: ids of the rules that decided it.
+        repeated: the event id was known already, and this is the first outcome.
+        before: what was due and happened first, to this subject and those it reads.
+        followed: what the event caused on other subjects.
+        after: what fell due at the event's own instant because of it.
+        state_before: of the subject just before the event.
+        own_state: of the subject just after the event, before what fell due with it.
+        snapshot: of the subject just after the event; `None` where nothing was decided now.
+    """
+
+    event: Event
+    facts: tuple[Fact, ...]
+    refusal: Refusal | None
+    state: str
+    version: int
+    rules: tuple[str, ...]
+    repeated: bool = False
+    before: tuple["Outcome", ...] = ()
+    followed: tuple["Outcome", ...] = ()
+    after: tuple["Outcome", ...] = ()
+    state_before: str = ABSENT
+    own_state: str = ABSENT
+    snapshot: Snapshot | None = None
+
+    @property
+    def accepted(self) -> bool:
+        """Whether the event took effect."""
+        return self.refusal is None
+
+    def sequence(self) -> Iterator["Outcome"]:
+        """Yield everything that happened, in order: before, itself, what followed, after."""
+        for each in self.before:
+            yield from each.sequence()
+        yield self
+        for each in (*self.followed, *self.after):
+            yield from each.sequence()
+
+
+@dataclass(frozen=True, slots=True)
+class Stuck:
+    """A due subject that could not be moved, and why; it stays due."""
+
+    subject: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
+class Settled:
+    """What `settle` did.
+
+    Args:
+        outcomes: every timed event and what followed from it, in the order they took effect;
+            empty if not asked for.
+        count: how many there were.
+        stuck: subjects that stay due because their timer could not be applied.
+    """
+
+    outcomes: tuple[Outcome, ...]
+    count: int
+    stuck: tuple[Stuck, ...] = ()
+
+
+def submit(store: Store, event: Event) -> Outcome:
+    """Take in one user event: settle what is due by then, decide it, write it down.
+
+    All in one transaction. The same event id a second time changes nothing and returns the first
+    outcome. A refusal is written to the journal and changes nothing else.
+
+    Args:
+        store: of the tenant the subject belongs to.
+        event: dated when it happened, at the latest now.
+
+    Raises:
+        EventInFutureError: it is dated after the store's clock.
+        EventIdTakenError: its id was used for something else.
+        UnknownSubjectError: its subject does not exist, and it creates none.
+        UnknownEventError: the lifecycle has no such request.
+        ModelError: its payload is not the request's own.
+        ConflictError: another writer came between; submit it again.
+    """
+    now = utc(store.clock.now(), name="now")
+    if event.at > now:
+        raise EventInFutureError(
+            f"event {event.id} on {event.subject} is dated {iso(event.at)}, but it is {iso(now)}; "
+            "submit it when it has happened"
+        )
+    with store.transaction() as tx:
+        if first := tx.look(event):
+            return _repeated(first, event)
+        return _Intake(tx, now).take(event)
+
+
+def settle(store: Store, now: datetime, *, batch: int = BATCH, collect: bool = True) -> Settled:
+    """Apply every timed event of the tenant that is due by *now*, in the order it was due.
+
+    Each is dated when it was due, so it makes no difference how late *now* is.
+
+    Args:
+        store: of the tenant.
+        now: UTC instant, inclusive.
+        batch: subjects per transaction.
+        collect: whether to return every outcome; a count is all a large night needs.
+
+    Returns:
+        What happened. A subject whose timer cannot be applied is named and stays due; it holds up
+        no other.
+    """
+    now = utc(now, name="now")
+    outcomes: list[Outcome] = []
+    stuck: dict[str, Stuck] = {}
+    count = 0
+    more = True
+    while more:
+        with store.transaction() as tx:
+            due, horizon, more = tx.claim(now, limit=batch, but=stuck)
+            if not due:
+                break
+            intake = _Intake(tx, now)
+            intake.advance(due, horizon, stuck=stuck)
+        happened = tuple(each for outcome in intake.outcomes for each in outcome.sequence())
+        count += len(happened)
+        if collect:
+            outcomes.extend(happened)
+        log.info("batch_settled", tenant=store.tenant, events=len(happened), until=iso(horizon))
+    return Settled(tuple(outcomes), count, tuple(stuck.values()))
+
+
+def _repeated(first: Entry, event: Event) -> Outcome:
+    """Return the first outcome of a known event id (GEN-08: nothing is done twice)."""
+    if (first.event.name, first.event.subject) != (event.name, event.subject):
+        raise EventIdTakenError(
+            f"event id {event.id} belongs to {first.event.name} on {first.event.subject} of "
+            f"{iso(first.event.at)}; give {event.name} on {event.subject} an id of its own"
+        )
+    return Outcome(
+        first.event,
+        () if isinstance(first.outcome, Refusal) else first.outcome,
+        first.outcome if isinstance(first.outcome, Refusal) else None,
+        first.state,
+        first.version,
+        first.rules,
+        repeated=True,
+        state_before=first.state_before,
+        own_state=first.state,
+    )
+
+
+class _Intake:
+    """One transaction's work: decides events against what the transaction holds."""
+
+    def __init__(self, tx: Transaction, now: datetime) -> None:
+        self.tx = tx
+        self.now = now
+        self.policy = tx.policy
+        self.outcomes: list[Outcome] = []
+
+    def take(self, event: Event) -> Outcome:
+        """Decide a user event after what is due by its instant, and take it down."""
+        decided: dict[str, Snapshot] = {}
+        planned = self._plan(event, decided)
+        before = tuple(self.outcomes)
+        if isinstance(planned, Refusal):
+            return replace(self._refused(event, planned), before=before)
+        outcome = self._accepted(planned)
+        self.advance(sorted(decided), event.at)
+        held = self.tx.held(event.subject)
+        assert held is not None  # noqa: S101 – it has just been accepted
+        return replace(
+            outcome,
+            state=held.snapshot.state,
+            version=held.snapshot.version,
+            before=before,
+            after=tuple(self.outcomes[len(before) :]),
+        )
+
+    def advance(
+        self, subjects: Iterable[str], until: datetime, *, stuck: dict[str, Stuck] | None = None
+    ) -> None:
+        """Apply every timer of *subjects* due by *until*, in due order across all of them."""
+        queue = [entry for each in subjects if (entry := self._due(each, until))]
+        heapq.heapify(queue)
+        while queue:
+            entry = heapq.heappop(queue)
+            subject = entry[1]
+            if entry != self._due(subject, until):
+                continue
+            try:
+                outcome = self._tick(subject)
+            except ModelError as error:
+                if stuck is None:
+                    raise
+                stuck[subject] = Stuck(subject, str(error))
+                log.error("subject_stuck", subject=subject, reason=str(error))
+                continue
+            self.outcomes.append(outcome)
+            for touched in dict.fromkeys(each.event.subject for each in outcome.sequence()):
+                if following := self._due(touched, until):
+                    heapq.heappush(queue, following)
+
+    def _due(self, subject: str, until: datetime) -> tuple[datetime, str] | None:
+        held = self.tx.held(subject)
+        timer = next_timer(held.snapshot, held.lifecycle) if held else None
+        return (timer.due_at, subject) if timer and timer.due_at <= until else None
+
+    def _tick(self, subject: str) -> Outcome:
+        held = self.tx.held(subject)
+        timer = next_timer(held.snapshot, held.lifecycle) if held else None
+        if held is None or timer is None:
+            raise ModelError(f"{subject} has no timer; its row and its snapshot differ")
+        event = timed_event(held.snapshot, timer, held.lifecycle)
+        planned = self._plan(event, {})
+        if isinstance(planned, Refusal):
+            raise ModelError(
+                f"{subject}: {timer.name} of {iso(timer.due_at)} is refused: {planned.sentence}"
+            )
+        return self._accepted(planned)
+
+    def _plan(self, event: Event, decided: dict[str, Snapshot]) -> "_Plan | Refusal":
+        """Decide *event* and all that follows from it, without writing; one no refuses all."""
+        seen = self._current(event, decided)
+        held = self.tx.held(event.subject)
+        snapshot = decided.get(event.subject) or (held.snapshot if held else None)
+        decision = decide(snapshot, event, self.policy, seen=seen)
+        if isinstance(decision, Refusal):
+            return decision
+        decided[event.subject] = decision.snapshot
+        followed: list[_Plan] = []
+        for follow_up in decision.follow_ups:
+            plan = self._plan(follow_up, decided)
+            if isinstance(plan, Refusal):
+                return plan
+            followed.append(plan)
+        return _Plan(event, decision, tuple(followed))
+
+    def _current(self, event: Event, decided: Mapping[str, Snapshot]) -> dict[str, Snapshot]:
+        """Settle the subject and those it reads to the event's instant; return those it reads."""
+        if event.subject not in decided and event.actor.kind != "timer":
+            self.advance((event.subject,), event.at)
+        held = self.tx.held(event.subject)
+        asked = reads(decided.get(event.subject) or (held.snapshot if held else None), event)
+        names = set(asked.subjects)
+        for customer in asked.customers:
+            names.update(self.tx.of_customer(customer))
+        names.discard(event.subject)
+        self.advance(sorted(names - decided.keys()), event.at)
+        seen: dict[str, Snapshot] = {}
+        for name in sorted(names):
+            other = decided.get(name) or (found.snapshot if (found := self.tx.held(name)) else None)
+            if other is not None:
+                seen[name] = other
+        return seen
+
+    def _accepted(self, plan: "_Plan") -> Outcome:
+        event, decision = plan.event, plan.decision
+        self.tx.accept(event, decision, recorded_at=self.now)
+        log.debug(
+            "event_applied",
+            subject=event.subject,
+            event_name=event.name,
+            rules=decision.rules,
+            state=decision.snapshot.state,
+        )
+        followed = tuple(self._accepted(each) for each in plan.followed)
+        snapshot = decision.snapshot
+        return Outcome(
+            event,
+            decision.facts,
+            None,
+            snapshot.state,
+            snapshot.version,
+            decision.rules,
+            followed=followed,
+            state_before=decision.state_before,
+            own_state=snapshot.state,
+            snapshot=snapshot,
+        )
+
+    def _refused(self, event: Event, refusal: Refusal) -> Outcome:
+        self.tx.refuse(event, refusal, recorded_at=self.now)
+        log.debug("event_refused", subject=event.subject, event_name=event.name, code=refusal.code)
+        held = self.tx.held(event.subject)
+        return Outcome(
+            event,
+            (),
+            refusal,
+            held.snapshot.state if held else ABSENT,
+            held.snapshot.version if held else 0,
+            (refusal.rule,),
+            state_before=held.snapshot.state if held else ABSENT,
+            own_state=held.snapshot.state if held else ABSENT,
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Plan:
+    """A decision with the decisions that follow from it, not yet written."""
+
+    event: Event
+    decision: Decision
+    followed: tuple["_Plan", ...]

@@ -1,0 +1,218 @@
+"""The tables, as SQLModel rows that a host may query, and the UTC column type."""
+
+from datetime import UTC, datetime
+from decimal import Decimal
+from typing import Any, ClassVar
+
+from sqlalchemy import (
+    BigInteger,
+    Dialect,
+    Index,
+    Integer,
+    MetaData,
+    Numeric,
+    String,
+    Text,
+    UniqueConstraint,
+    text,
+)
+from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
+from sqlmodel import Field, SQLModel
+
+metadata = MetaData()
+"""Of our tables alone, so that a host's `create_all` and ours stay apart."""
+
+
+class UtcDateTime(TypeDecorator[datetime]):
+    """An instant with its zone: refuses naive values, returns UTC on every database (GEN-01)."""
+
+    impl = DateTime(timezone=True)
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return *value* as the driver takes it.
+
+        Raises:
+            ValueError: it has no time zone.
+        """
+        if value is None:
+            return None
+        if value.tzinfo is None:
+            raise ValueError(f"{value.isoformat()} has no time zone; give an aware datetime")
+        at = value.astimezone(UTC)
+        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
+
+    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
+        """Return what the database holds as an aware datetime in UTC."""
+        if value is None:
+            return None
+        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
+
+
+class ExactAmount(TypeDecorator[Decimal]):
+    """An amount to the cent, exact on every database: SQLite has no decimals, so text there."""
+
+    impl = Numeric(18, 2)
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return text on SQLite, `NUMERIC(18, 2)` elsewhere."""
+        exact: TypeEngine[Any] = String(32) if dialect.name == "sqlite" else Numeric(18, 2)
+        return dialect.type_descriptor(exact)
+
+    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
+        """Return *value* as the driver takes it."""
+        return str(value) if value is not None and dialect.name == "sqlite" else value
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 – SQLAlchemy's signature
+        """Return what the database holds as a Decimal."""
+        return None if value is None else Decimal(value)
+
+
+_Position = BigInteger().with_variant(Integer, "sqlite")
+
+
+def _instant(**more: Any) -> Any:
+    return Field(sa_type=UtcDateTime, **more)
+
+
+class Row(SQLModel):
+    """What our tables share."""
+
+    metadata: ClassVar[MetaData] = metadata  # pyright: ignore[reportIncompatibleVariableOverride]
+
+
+class SubjectRow(Row, table=True):
+    """A subject as it stands; the row is the timer: `due_at` is the earliest there is."""
+
+    __tablename__ = "sublife_subject"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        Index(
+            "sublife_subject_due",
+            "due_at",
+            "tenant",
+            "id",
+            sqlite_where=text("due_at IS NOT NULL"),
+            postgresql_where=text("due_at IS NOT NULL"),
+        ),
+        Index("sublife_subject_customer", "tenant", "customer"),
+    )
+
+    tenant: str = Field(primary_key=True)
+    id: str = Field(primary_key=True)
+    lifecycle: str
+    state: str
+    version: int
+    customer: str
+    partner: str
+    changed_at: datetime = _instant()
+    due_at: datetime | None = _instant(default=None)
+    due: str | None = None
+    snapshot: str = Field(sa_type=Text)
+
+
+class JournalRow(Row, table=True):
+    """One event as it was decided: accepted or refused, never edited."""
+
+    __tablename__ = "sublife_journal"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        UniqueConstraint("tenant", "event_id", name="sublife_journal_event"),
+        Index("sublife_journal_subject", "tenant", "subject", "position"),
+        Index(
+            "sublife_journal_version",
+            "tenant",
+            "subject",
+            "version",
+            unique=True,
+            sqlite_where=text("code IS NULL"),
+            postgresql_where=text("code IS NULL"),
+        ),
+    )
+
+    position: int | None = Field(default=None, primary_key=True, sa_type=_Position)
+    tenant: str
+    event_id: str
+    lifecycle: str
+    subject: str
+    version: int
+    name: str
+    effective_at: datetime = _instant()
+    recorded_at: datetime = _instant()
+    actor_kind: str
+    actor_id: str
+    actor: str = Field(sa_type=Text)
+    cause: str | None = None
+    state_before: str
+    state: str
+    rules: str
+    policy: str
+    code: str | None = None
+    data: str = Field(sa_type=Text)
+    outcome: str = Field(sa_type=Text)
+
+
+class ActivityRow(Row, table=True):
+    """An activity record: a `migration` or a `renewal`, nothing else (EVT-04, EVT-06)."""
+
+    __tablename__ = "sublife_activity"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        Index("sublife_activity_customer", "tenant", "customer", "effective_at"),
+        Index("sublife_activity_partner", "tenant", "partner", "effective_at"),
+        Index("sublife_activity_subscription", "tenant", "subscription", "effective_at"),
+        Index("sublife_activity_kind", "tenant", "kind", "effective_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    kind: str
+    stage: str
+    outcome: str | None = None
+    fact: str
+    effective_at: datetime = _instant()
+    recorded_at: datetime = _instant()
+    partner: str
+    customer: str
+    subscription: str
+    source_subscription: str | None = None
+    new_subscription: str | None = None
+    actor_kind: str
+    actor_id: str
+    path: str | None = None
+    channel: str | None = None
+    order_id: str | None = None
+    event_id: str
+    version: int
+    number: int
+    rules: str
+    code: str | None = None
+    policy: str
+
+
+class OrderRow(Row, table=True):
+    """An order record: one line of the partner's order history (EVT-02, EVT-09)."""
+
+    __tablename__ = "sublife_order"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        Index("sublife_order_customer", "tenant", "customer", "effective_at"),
+        Index("sublife_order_subscription", "tenant", "subscription", "effective_at"),
+    )
+
+    id: str = Field(primary_key=True)
+    tenant: str
+    transaction: str
+    status: str
+    effective_at: datetime = _instant()
+    recorded_at: datetime = _instant()
+    partner: str
+    customer: str
+    subscription: str
+    sku: str
+    quantity: int
+    term: str
+    billing: str
+    amount: Decimal | None = Field(default=None, sa_type=ExactAmount)
+    currency: str | None = None
+    event_id: str
+    version: int
+    number: int
+    policy: str
