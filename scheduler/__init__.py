@@ -1,0 +1,1 @@
+"""WAKES: everything that runs. Clock, scenarios, replay and the command line."""

@@ -1,0 +1,184 @@
+"""The command line: replay, rules, schema."""
+
+import json
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+from rich.progress import Progress
+
+from sublife.events.document import DocumentError
+from sublife.events.store import StoreError
+from sublife.scheduler.replay import Replay, Result, total_digest
+from sublife.scheduler.report import as_json, as_junit
+from sublife.scheduler.rulebook import BUILT, RuleUse, gaps, uses
+from sublife.scheduler.scenario import find, load
+from sublife.scheduler.schema import scenario_schema
+from sublife.scheduler.show import (
+    show_faults,
+    show_rules,
+    show_summary,
+    show_timeline,
+    terminal,
+)
+
+HELD, FAILED, WRONG_INPUT = 0, 1, 2
+MANY = 20
+"""From so many scenarios on, a progress bar, and timelines only of those that failed."""
+
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    help="A subscription lifecycle engine: lifecycle decides, events record, scheduler wakes.",
+    pretty_exceptions_enable=False,
+)
+
+Paths = Annotated[list[Path], typer.Argument(help="Scenario files, or folders of them.")]
+
+
+@app.command("replay")
+def replay_command(
+    paths: Paths,
+    *,
+    digest: Annotated[
+        bool, typer.Option("--digest", help="Print only the SHA-256 of every journal.")
+    ] = False,
+    as_json_: Annotated[bool, typer.Option("--json", help="Print the results as JSON.")] = False,
+    junit: Annotated[Path | None, typer.Option(help="Write JUnit XML to this file.")] = None,
+    store: Annotated[
+        str | None, typer.Option(help="Keep the history in this database: sqlite:///file.db")
+    ] = None,
+    jobs: Annotated[int, typer.Option(min=1, help="Processes to share the files.")] = 1,
+    timelines: Annotated[
+        bool | None,
+        typer.Option(
+            "--timelines/--no-timelines",
+            help=f"Show what happened, line by line; by default for fewer than {MANY} files.",
+        ),
+    ] = None,
+) -> None:
+    """Replay scenarios on the simulated clock and compare what happened with what is expected.
+
+    Exit status: 0 everything held, 1 an expectation failed, 2 the input is wrong.
+    """
+    complaints = Console(stderr=True, highlight=False)
+    try:
+        files = find(paths)
+        with Replay(files, url=store, jobs=jobs) as going:
+            results = going.faults() or list(_progress(going.results(), len(files)))
+    except (DocumentError, StoreError) as error:
+        complaints.print(f"[bold red]wrong input[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(WRONG_INPUT) from error
+    if any(result.faults for result in results):
+        show_faults(complaints, results)
+        raise typer.Exit(WRONG_INPUT)
+    if junit is not None:
+        junit.write_bytes(as_junit(results))
+    _print(results, digest=digest, json_=as_json_, timelines=timelines)
+    raise typer.Exit(HELD if all(result.held for result in results) else FAILED)
+
+
+def _progress(results: Iterator[Result], count: int) -> Iterator[Result]:
+    """Show a bar on a terminal where there are many."""
+    console = Console(stderr=True)
+    if count < MANY or not console.is_terminal:
+        yield from results
+        return
+    with Progress(console=console, transient=True) as bar:
+        yield from bar.track(results, total=count, description="replaying")
+
+
+def _print(results: Sequence[Result], *, digest: bool, json_: bool, timelines: bool | None) -> None:
+    if digest:
+        lines = [f"{result.digest}  {result.path}" for result in results]
+        sys.stdout.write("\n".join([*lines, f"{total_digest(results)}  total"]) + "\n")
+    elif json_:
+        sys.stdout.write(as_json(results) + "\n")
+    else:
+        every = len(results) < MANY if timelines is None else timelines
+        console = terminal()
+        for result in results:
+            if every or result.differences:
+                show_timeline(console, result)
+        show_summary(console, results)
+
+
+@app.command("rules")
+def rules_command(
+    *,
+    check: Annotated[
+        bool, typer.Option("--check", help="Fail where a rule is not applied or not shown.")
+    ] = False,
+    chapter: Annotated[
+        list[str] | None, typer.Option(help="Only these chapters, such as SUB.")
+    ] = None,
+    scenarios: Annotated[
+        Path, typer.Option(help="The folder whose scenarios show the rules.")
+    ] = Path("scenarios"),
+    as_json_: Annotated[bool, typer.Option("--json", help="Print the list as JSON.")] = False,
+) -> None:
+    """List every rule: what it says, its source, where it is applied, which scenarios show it.
+
+    With --check, exit status 1 if a rule of a built chapter is applied nowhere or has no scenario,
+    2 if a scenario is wrong or names a rule that does not exist.
+    """
+    complaints = Console(stderr=True, highlight=False)
+    try:
+        shown = [(str(path), load(path).rules) for path in find([scenarios])]
+    except DocumentError as error:
+        complaints.print(f"[bold red]wrong input[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(WRONG_INPUT) from error
+    wanted = {name.upper() for name in chapter or ()}
+    found = [use for use in uses(shown) if not wanted or use.rule.chapter in wanted]
+    if check:
+        raise typer.Exit(_check_rules(found, complaints))
+    if as_json_:
+        sys.stdout.write(json.dumps([_as_mapping(use) for use in found], indent=2) + "\n")
+    else:
+        built = [use for use in found if wanted or use.rule.chapter in {*BUILT, "EVT", "TABLES"}]
+        show_rules(Console(highlight=False), built)
+
+
+def _check_rules(found: Sequence[RuleUse], complaints: Console) -> int:
+    missing = gaps(found)
+    for line in missing:
+        complaints.print(f"[bold red]gap[/] {line}", soft_wrap=True)
+    built = [use for use in found if use.rule.is_built]
+    told = [use for use in found if use.rule.chapter in BUILT and use.rule.informational]
+    later = [use for use in found if use.rule.chapter not in {*BUILT, "TABLES"}]
+    sys.stdout.write(
+        f"{len(built)} rules of {', '.join(BUILT)} have an effect; {len(missing)} gaps; "
+        f"{len(told)} informational; {len(later)} of chapters to come\n"
+    )
+    return FAILED if missing else HELD
+
+
+def _as_mapping(use: RuleUse) -> dict[str, Any]:
+    rule = use.rule
+    return {
+        "id": rule.id,
+        "chapter": rule.chapter,
+        "says": rule.says,
+        "decision": rule.decision,
+        "source": rule.source,
+        "origin": rule.origin,
+        "effective": rule.effective,
+        "informational": rule.informational,
+        "applied_in": list(use.applied_in),
+        "shown_by": list(use.shown_by),
+    }
+
+
+@app.command("schema")
+def schema_command() -> None:
+    """Print the JSON Schema of a scenario file, for editors and other tools."""
+    sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
+
+
+def main() -> None:
+    """Run the command line."""
+    app()
