@@ -47,6 +47,10 @@ class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
                 merges = True
                 continue
             key = self.construct_object(key_node, deep=True)
+            if not isinstance(key, Hashable):
+                raise yaml.constructor.ConstructorError(
+                    None, None, "a key must be a word, not a list or mapping", key_node.start_mark
+                )
             if key in own:
                 raise yaml.constructor.ConstructorError(
                     None, None, f'key "{key}" stands twice; remove one', key_node.start_mark
@@ -70,12 +74,21 @@ def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
         ) from None
 
 
+def _timestamp(loader: Any, node: yaml.ScalarNode) -> object:
+    try:
+        return loader.construct_yaml_timestamp(node)
+    except ValueError as error:
+        problem = f'"{node.value}" is no date or instant ({error}); mend the date or number'
+        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+
+
 def _map(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
     return cast("dict[Hashable, Any]", loader.construct_mapping(node, deep=True))
 
 
 _ExactLoader.add_constructor("tag:yaml.org,2002:float", _decimal)
 _ExactLoader.add_constructor("tag:yaml.org,2002:map", _map)
+_ExactLoader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
 _ExactLoader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern)
@@ -124,7 +137,8 @@ def read(path: FilePath) -> str:
 def _yaml_fault(error: yaml.YAMLError) -> tuple[int, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     problem = getattr(error, "problem", None) or str(error)
-    return (mark.line + 1 if mark else 0), f"{problem}; mend the YAML there"
+    remedy = "" if "; " in problem else "; mend the YAML there"
+    return (mark.line + 1 if mark else 0), f"{problem}{remedy}"
 
 
 def line_of(text: str, path: Path) -> int:
@@ -155,7 +169,7 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Nod
 
 def faulty(name: str, text: str, faults: tuple[Fault, ...] | list[Fault]) -> DocumentError:
     """Return the error for *faults* found in a document, each with its line, in line order."""
-    located = [(line_of(text, fault.path), _described(fault)) for fault in faults]
+    located = {(line_of(text, fault.path), _described(fault)): None for fault in faults}
     return DocumentError(name, sorted(located, key=lambda pair: pair[0]))
 
 

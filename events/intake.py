@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sublife.events.logs import log
 from sublife.events.store import Entry, Store, Transaction
-from sublife.lifecycle.machine import decide, next_timer, reads, timed_event
+from sublife.lifecycle.machine import decide, may_begin, next_timer, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
     Decision,
@@ -173,23 +173,32 @@ def settle(store: Store, now: datetime, *, batch: int = BATCH, collect: bool = T
     return Settled(tuple(outcomes), count, tuple(stuck.values()))
 
 
-def _repeated(first: Entry, event: Event) -> Outcome:
-    """Return the first outcome of a known event id (GEN-08: nothing is done twice)."""
+def _repeated(entries: tuple[Entry, ...], event: Event) -> Outcome:
+    """Return the first outcome of a known event id, read back: nothing is done twice."""
+    first = entries[0]
     if (first.event.name, first.event.subject) != (event.name, event.subject):
         raise EventIdTakenError(
             f"event id {event.id} belongs to {first.event.name} on {first.event.subject} of "
             f"{iso(first.event.at)}; give {event.name} on {event.subject} an id of its own"
         )
+    after = tuple(_read_back(entry) for entry in entries[1:])
+    return replace(
+        _read_back(first), state=entries[-1].state, version=entries[-1].version, after=after
+    )
+
+
+def _read_back(entry: Entry) -> Outcome:
+    refused = isinstance(entry.outcome, Refusal)
     return Outcome(
-        first.event,
-        () if isinstance(first.outcome, Refusal) else first.outcome,
-        first.outcome if isinstance(first.outcome, Refusal) else None,
-        first.state,
-        first.version,
-        first.rules,
+        entry.event,
+        () if isinstance(entry.outcome, Refusal) else entry.outcome,
+        entry.outcome if isinstance(entry.outcome, Refusal) else None,
+        entry.state,
+        entry.version,
+        entry.rules,
         repeated=True,
-        state_before=first.state_before,
-        own_state=first.state,
+        state_before=entry.state_before,
+        own_state=entry.state_before if refused else entry.state,
     )
 
 
@@ -285,6 +294,9 @@ class _Intake:
         if event.subject not in decided and event.actor.kind != "timer":
             self.advance((event.subject,), event.at)
         held = self.tx.held(event.subject)
+        if held is None and event.subject not in decided and not may_begin(event):
+            self._settle_all(event.at)
+            held = self.tx.held(event.subject)
         asked = reads(decided.get(event.subject) or (held.snapshot if held else None), event)
         names = set(asked.subjects)
         for customer in asked.customers:
@@ -297,6 +309,15 @@ class _Intake:
             if other is not None:
                 seen[name] = other
         return seen
+
+    def _settle_all(self, until: datetime) -> None:
+        """Settle the whole tenant: something due may be about to create the missing subject."""
+        due: list[str] = []
+        more = True
+        while more:
+            found, _, more = self.tx.claim(until, limit=BATCH, but=due)
+            due.extend(found)
+        self.advance(due, until)
 
     def _accepted(self, plan: "_Plan") -> Outcome:
         event, decision = plan.event, plan.decision

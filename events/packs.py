@@ -1,6 +1,7 @@
 """Reads policy packs; names file, line and remedy where one is broken."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import cast
@@ -9,6 +10,7 @@ from sublife.events.document import DocumentError, faulty, parse, read
 from sublife.lifecycle import policies
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.policy import Fault, Policy, PolicyError, Unit, policy_from
+from sublife.lifecycle.policy import Path as FaultPath
 
 DEFAULT_PACK = "microsoft-csp"
 _SHIPPED = Path(policies.__path__[0])
@@ -25,18 +27,73 @@ def load_pack(name: str = DEFAULT_PACK) -> Policy:
     """Return a shipped pack by its name, or a pack of one's own by the path of its file.
 
     Args:
-        name: `microsoft-csp`, `microsoft-csp-est`, or a path that ends in `.yaml`.
+        name: `microsoft-csp`, `microsoft-csp-est`, or a path that ends in `.yaml`; a file is read
+            once per process.
 
     Raises:
         DocumentError: no such pack, or a broken one; every fault with file, line and remedy.
     """
-    path = _path_of(name)
-    text = read(path)
-    content = parse(text, name=str(path))
+    chain = _chain(_path_of(name))
     try:
-        return policy_from(_resolved(content, path), figures=_figures(), switches=_switches())
+        content = _resolved(chain)
+        return policy_from(content, figures=_figures(), switches=_switches())
     except PolicyError as error:
-        raise faulty(str(path), text, error.faults) from error
+        raise _located(chain, error.faults) from error
+
+
+@dataclass(frozen=True, slots=True)
+class _Document:
+    """One file of a pack."""
+
+    path: Path
+    text: str
+    content: Mapping[str, object]
+
+    def says(self, path: FaultPath) -> bool:
+        """Return whether the place of a fault stands in this file."""
+        part = self.content.get(str(path[0])) if path else None
+        return len(path) < _NAMED or (isinstance(part, Mapping) and path[1] in part)
+
+
+_NAMED = 2
+"""So many steps name a figure or switch: its part and its name."""
+
+
+def _chain(path: Path) -> tuple[_Document, ...]:
+    """Return a pack's file and those it extends, the nearest first."""
+    documents: list[_Document] = []
+    while True:
+        text = read(path)
+        document = _Document(path, text, parse(text, name=str(path)))
+        documents.append(document)
+        extends = document.content.get("extends")
+        if extends is None:
+            return tuple(documents)
+        name = str(extends)
+        path = path.parent / name if name.endswith((".yaml", ".yml")) else _path_of(name)
+        if any(each.path.resolve() == path.resolve() for each in documents):
+            fault = Fault(("extends",), f'"{name}" extends this pack again; name another')
+            raise faulty(str(document.path), text, [fault])
+
+
+def _located(chain: tuple[_Document, ...], faults: Iterable[Fault]) -> DocumentError:
+    """Return the error for the first file of *chain* that has faults, with their lines."""
+    by_file: dict[Path, list[Fault]] = {}
+    for fault in faults:
+        found = _as_written(chain[0], fault)
+        place = next((each for each in chain if each.says(found.path)), chain[0])
+        by_file.setdefault(place.path, []).append(found)
+    first = next(each for each in chain if each.path in by_file)
+    return faulty(str(first.path), first.text, by_file[first.path])
+
+
+def _as_written(document: _Document, fault: Fault) -> Fault:
+    """Return a fault of a choice at the place where the pack makes it."""
+    match fault.path:
+        case ("switches", name, "choose") if document.says(("choose", name)):
+            return Fault(("choose", name), fault.message)
+        case _:
+            return fault
 
 
 def _path_of(name: str) -> Path:
@@ -49,38 +106,37 @@ def _path_of(name: str) -> Path:
     raise DocumentError(name, [(0, remedy)])
 
 
-def _resolved(content: Mapping[str, object], path: Path) -> Mapping[str, object]:
-    """Return the pack on top of the one it extends, with its choices set."""
-    unknown = [
-        Fault((key,), f'unknown key "{key}"; use one of {", ".join(sorted(_OWN_KEYS))}')
-        for key in content
-        if key not in _OWN_KEYS
-    ]
-    if unknown:
-        raise PolicyError(str(content.get("pack")), unknown)
-    base = _base(content, path)
-    figures = {**_part(base, "figures"), **_part(content, "figures")}
-    switches = {**_part(base, "switches"), **_part(content, "switches")}
-    for name, option in _part(content, "choose").items():
-        if name not in switches:
-            raise PolicyError(
-                str(content.get("pack")),
-                [Fault(("choose", name), f'no switch "{name}"; use one of {", ".join(switches)}')],
-            )
-        switches[name] = {**cast("Mapping[str, object]", switches[name]), "choose": option}
-    named = {key: content[key] for key in ("pack", "title") if key in content}
+def _resolved(chain: tuple[_Document, ...]) -> Mapping[str, object]:
+    """Return the pack on top of those it extends, with its choices set."""
+    figures: dict[str, object] = {}
+    switches: dict[str, object] = {}
+    for document in reversed(chain):
+        content = document.content
+        unknown = [
+            Fault((key,), f'unknown key "{key}"; use one of {", ".join(sorted(_OWN_KEYS))}')
+            for key in content
+            if key not in _OWN_KEYS
+        ]
+        if unknown:
+            raise PolicyError(str(content.get("pack")), unknown)
+        figures.update(_part(content, "figures"))
+        switches.update(_part(content, "switches"))
+        for name, option in _part(content, "choose").items():
+            switches[name] = _chosen(content, name, option, switches)
+    top = chain[0].content
+    named = {key: top[key] for key in ("pack", "title") if key in top}
     return {**named, "switches": switches, "figures": figures}
 
 
-def _base(content: Mapping[str, object], path: Path) -> Mapping[str, object]:
-    extends = content.get("extends")
-    if extends is None:
-        return {}
-    name = str(extends)
-    base = path.parent / name if name.endswith((".yaml", ".yml")) else _path_of(name)
-    if base == path:
-        raise PolicyError(str(content.get("pack")), [Fault(("extends",), "a pack extends another")])
-    return _resolved(parse(read(base), name=str(base)), base)
+def _chosen(
+    content: Mapping[str, object], name: str, option: object, switches: Mapping[str, object]
+) -> Mapping[str, object]:
+    """Return a switch with the option that a pack chooses."""
+    switch = switches.get(name)
+    if not isinstance(switch, Mapping):
+        fault = Fault(("choose", name), f'no switch "{name}"; use one of {", ".join(switches)}')
+        raise PolicyError(str(content.get("pack")), [fault])
+    return {**cast("Mapping[str, object]", switch), "choose": option}
 
 
 def _part(content: Mapping[str, object], key: str) -> Mapping[str, object]:

@@ -1,11 +1,10 @@
 """Fact → activity record, order record, webhook: table 8.2 as data, and the pure step to rows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
-from uuid import NAMESPACE_URL, uuid5
 
 from sublife.lifecycle.model import Decision, Event, Fact, Snapshot, Value
 from sublife.lifecycle.subscription.model import Subscription
@@ -163,23 +162,30 @@ def recording_of(fact: Fact) -> Recording:
             return found
 
 
-def derived_id(tenant: str, event_id: str, number: int, what: str) -> str:
-    """Return an id that is the same whenever the same event is recorded."""
-    return str(uuid5(NAMESPACE_URL, f"sublife:{tenant}:{event_id}:{number}:{what}"))
+def record_id(event_id: str, number: int) -> str:
+    """Return the id of the *number*-th record of its sort that an event leaves behind.
+
+    The first one has the event's own id, so an order has the id of the event that placed it; ids
+    are the same whenever the same event is recorded.
+    """
+    return event_id if number == 0 else f"{event_id}#{number + 1}"
 
 
-def trails(tenant: str, event: Event, decision: Decision) -> Iterator[Trail]:
+def trails(event: Event, decision: Decision) -> Iterator[Trail]:
     """Yield what each fact of a decision leaves behind, in the order of the facts (8.4)."""
-    for number, fact in enumerate(decision.facts):
+    orders = activities = 0
+    for fact in decision.facts:
         found = recording_of(fact)
         order = None
         if found.order is not None:
-            order_id = derived_id(tenant, event.id, number, "order")
-            order = _order(order_id, found.order, fact, decision.snapshot)
+            order = _order(record_id(event.id, orders), found.order, fact, decision.snapshot)
+            orders += 1
         activity = None
         if found.kind is not None:
-            activity_id = derived_id(tenant, event.id, number, "activity")
-            activity = _activity(activity_id, found.kind, found, fact, order)
+            activity = _activity(record_id(event.id, activities), found.kind, found, fact, order)
+            activities += 1
+            if fact.name == "subscription-created":
+                activity = replace(activity, new_subscription=decision.snapshot.id)
         yield Trail(fact, activity, order, found.webhook)
 
 
@@ -201,7 +207,7 @@ def _activity(
         new_subscription=_text(data.get("into")),
         path=_text(data.get("path")),
         channel=_text(data.get("channel")),
-        order_id=order.id if order else None,
+        order_id=order.id if order else _text(data.get("order")),
         code=_text(data.get("code")),
     )
 

@@ -89,8 +89,8 @@ class SubjectRow(Row, table=True):
     __table_args__ = (
         Index(
             "sublife_subject_due",
-            "due_at",
             "tenant",
+            "due_at",
             "id",
             sqlite_where=text("due_at IS NOT NULL"),
             postgresql_where=text("due_at IS NOT NULL"),
@@ -156,14 +156,15 @@ class ActivityRow(Row, table=True):
 
     __tablename__ = "sublife_activity"  # pyright: ignore[reportAssignmentType] – SQLModel
     __table_args__ = (
+        Index("sublife_activity_period", "tenant", "effective_at"),
         Index("sublife_activity_customer", "tenant", "customer", "effective_at"),
         Index("sublife_activity_partner", "tenant", "partner", "effective_at"),
         Index("sublife_activity_subscription", "tenant", "subscription", "effective_at"),
         Index("sublife_activity_kind", "tenant", "kind", "effective_at"),
     )
 
+    tenant: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
-    tenant: str
     kind: str
     stage: str
     outcome: str | None = None
@@ -193,12 +194,14 @@ class OrderRow(Row, table=True):
 
     __tablename__ = "sublife_order"  # pyright: ignore[reportAssignmentType] – SQLModel
     __table_args__ = (
+        Index("sublife_order_period", "tenant", "effective_at"),
+        Index("sublife_order_partner", "tenant", "partner", "effective_at"),
         Index("sublife_order_customer", "tenant", "customer", "effective_at"),
         Index("sublife_order_subscription", "tenant", "subscription", "effective_at"),
     )
 
+    tenant: str = Field(primary_key=True)
     id: str = Field(primary_key=True)
-    tenant: str
     transaction: str
     status: str
     effective_at: datetime = _instant()

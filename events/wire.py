@@ -175,7 +175,7 @@ def _promotion(subscription: Subscription) -> str:
     """Return the promotion whose price the running term is charged at (TRM-08)."""
     price = subscription.price
     promotion = price.promotion_on(subscription.starts_on) if price else None
-    return promotion.id if promotion else ""
+    return promotion.id if promotion else subscription.promotion_id
 
 
 def adopted(
@@ -206,12 +206,14 @@ def adopted(
     quantity = reader.count("quantity")
     until = reader.optional("cancellationAllowedUntilDate", reader.instant)
     identifier = reader.text("id").lower()
+    autorenew, trial = reader.flag("autoRenewEnabled"), reader.flag("isTrial")
+    scheduled, next_charge = _read_scheduled(reader), _read_next_charge(reader)
+    batches = _batches(reader, quantity or 0, starts_on or at.date(), policy, at)
     if starts_on is not None and ends_on is not None and ends_on < starts_on:
         reader.fault("commitmentEndDate", f"{ends_on} is before the term starts; mend one of them")
     if reader.faults or not (state and term and billing and starts_on and ends_on and created_at):
         raise ResourceError(reader.faults)
     anchor_on, terms = _anchor(created_at.date(), starts_on, ends_on, term)
-    window = policy.length("cancellation_window", at, begun_at=created_at)
     product = reader.part("productType")
     platform = Platform.NCE if product.text("id") == NCE_PRODUCT else Platform.LEGACY
     te = day_starts_at(ends_on + _ONE_DAY)
@@ -233,12 +235,13 @@ def adopted(
         terms=terms,
         starts_on=starts_on,
         ends_on=ends_on,
-        autorenew=bool(reader.value("autoRenewEnabled", default=False)),
-        batches=_batches(reader, quantity or 0, starts_on, policy, at),
-        window_opened_at=until - window if until else None,
-        scheduled=_read_scheduled(reader),
-        next_charge=_read_next_charge(reader),
-        trial=bool(reader.value("isTrial", default=False)),
+        autorenew=autorenew,
+        batches=batches,
+        window_opened_at=_window_opened_at(until, policy, at) if until else None,
+        scheduled=scheduled,
+        next_charge=next_charge,
+        promotion_id=reader.text("promotionId"),
+        trial=trial,
         suspended_at=at if suspended else None,
         suspension_ends_at=_suspension_end(state, platform, policy, at),
         suspension_reasons=tuple(map(str, reader.value("suspensionReasons", default=()) or ())),
@@ -266,6 +269,13 @@ def _anchor(created_on: date, starts_on: date, ends_on: date, term: Term) -> tup
     if natural_end(starts_on, term) == ends_on:
         return starts_on, 1
     return ends_on + _ONE_DAY, 0
+
+
+def _window_opened_at(until: datetime, policy: Policy, at: datetime) -> datetime:
+    """Return when the window that is open *until* then was opened (TRM-09, TRM-10)."""
+    opened_at = until - policy.length("cancellation_window", at)
+    length = policy.length("cancellation_window", at, begun_at=opened_at)
+    return until - length
 
 
 def _suspension_end(
@@ -388,6 +398,13 @@ class _Reader:
             return known[word.lower()]
         self.fault(name, f'"{word}" is not known; it must be one of {", ".join(known)}')
         return None
+
+    def flag(self, name: str) -> bool:
+        """Return a field that is true or false; false if it is not there."""
+        value = self.value(name, default=False)
+        if not isinstance(value, bool):
+            self.fault(name, f"{value!r} is neither true nor false; export it again")
+        return value is True
 
     def count(self, name: str) -> int | None:
         """Return a whole number of at least 1."""

@@ -30,6 +30,7 @@ from sublife.lifecycle.model import (
     Snapshot,
     Standing,
     Timer,
+    follow_up_id,
     iso,
 )
 from sublife.lifecycle.policy import Policy
@@ -178,10 +179,12 @@ def decide(
         raise UnknownEventError(
             f"{event.name} on {event.subject} only follows from another event; submit that one"
         )
+    if event.name in lifecycle.ticks and snapshot is not None:
+        _check_due(lifecycle, snapshot, event)
     cell = _cell(lifecycle, snapshot, event)
     if isinstance(cell, Closed):
         return _closed(cell, snapshot, event.name)
-    here: Standing[Any] = Standing(snapshot, event.at, policy)
+    here: Standing[Any] = Standing(snapshot, event.at, policy, event.data)
     rule = next((rule for rule in cell if _chosen(rule, here)), None)
     if rule is None:
         raise UnknownEventError(f"{event.subject}: no rule takes {event.name} as it stands")
@@ -190,6 +193,18 @@ def decide(
     case: Case[Any, Any] = Case(snapshot, event, event.data, policy, seen)
     split = lifecycle.compounds.get(event.name)
     return _act(rule, case) if split is None else _all_or_none(rule, case, split)
+
+
+def _check_due(lifecycle: Lifecycle, snapshot: Snapshot, event: Event) -> None:
+    """The calendar alone moves timers: a timed event must be one of the subject's, and its date."""
+    due: tuple[Timer, ...] = lifecycle.timers(snapshot)
+    if Timer(event.name, event.at) not in due:
+        known = ", ".join(f"{timer.name} at {iso(timer.due_at)}" for timer in due) or "none"
+        raise UnknownEventError(
+            f"{lifecycle.name} {snapshot.id}: {event.name} in {snapshot.state} is not due at "
+            f"{iso(event.at)}; "
+            f"its timers are: {known}. Settle the store instead of submitting timers"
+        )
 
 
 def _cell(
@@ -210,7 +225,10 @@ def _cell(
             f'{lifecycle.name} {event.subject}: no event "{event.name}"; '
             f"use one of {', '.join(lifecycle.requests)}"
         )
-    raise UnknownEventError(f"{lifecycle.name} {event.subject}: {event.name} in {state}")
+    raise UnknownEventError(
+        f"{lifecycle.name} {event.subject}: nothing takes {event.name} in {state}; "
+        f"use one of {', '.join(lifecycle.requests)}"
+    )
 
 
 def _closed(closed: Closed, snapshot: Snapshot | None, event: str) -> Refusal:
@@ -258,7 +276,7 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
 
 def _follow_up(event: Event, number: int, each: FollowUp) -> Event:
     return Event(
-        f"{event.id}/{number}",
+        follow_up_id(event, number),
         each.name,
         each.subject,
         event.at,
@@ -372,6 +390,11 @@ def timed_event(snapshot: Snapshot, timer: Timer, lifecycle: str) -> Event:
         Actor(ActorKind.TIMER, timer.name),
         lifecycle=lifecycle,
     )
+
+
+def may_begin(event: Event) -> bool:
+    """Return whether the event is one that creates its subject."""
+    return (event.name, ABSENT) in table(lifecycle_named(event.lifecycle))
 
 
 def reads(snapshot: Snapshot | None, event: Event) -> Reads:

@@ -220,6 +220,11 @@ class FollowUp:
     lifecycle: str = "subscription"
 
 
+def follow_up_id(event: Event, number: int) -> str:
+    """Return the id of the *number*-th event, from 0, that follows from *event*."""
+    return f"{event.id}/{number}"
+
+
 @dataclass(frozen=True, slots=True)
 class Effect(Generic[S]):
     """What one rule does: the changed subject, the facts, what follows elsewhere."""
@@ -242,11 +247,16 @@ class Decision:
 
 @dataclass(frozen=True, slots=True)
 class Standing(Generic[S]):
-    """What a guard may look at: the subject, the instant and the policy, not the payload."""
+    """What a guard looks at: the subject, the instant and the policy.
+
+    Its answer may not depend on the payload, or `may` could not give it; an objection uses the
+    payload only to tell more, where there is one.
+    """
 
     subject: S
     at: datetime
     policy: Policy
+    data: Payload | None = None
 
 
 Condition: TypeAlias = Callable[[Standing[Any]], bool]

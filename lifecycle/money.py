@@ -24,6 +24,12 @@ class Money:
         return f"{self.amount} {self.currency}"
 
 
-def days_charged(from_at: datetime, until: datetime) -> int:
-    """Return N = max(1, ceil((until − from_at) / 24 h)): at least one day is charged (TRM-13)."""
-    return max(1, -((from_at - until) // _DAY))
+def days_charged(from_at: datetime, until: datetime, *, at_least: int = 1) -> int:
+    """Return N = max(1, ceil((until − from_at) / 24 h)): at least one day is charged (TRM-13).
+
+    Args:
+        from_at: UTC instant the charged days begin.
+        until: UTC instant they end.
+        at_least: 0 where that one day has been charged before *from_at* already.
+    """
+    return max(at_least, -((from_at - until) // _DAY))

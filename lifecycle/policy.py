@@ -361,6 +361,11 @@ class _Checker:
             self._fault(
                 (*path, len(spans) - 1), 'gap: nothing holds after it; remove "to" of the last span'
             )
+        for index, span in enumerate(spans):
+            if span.start is not None and span.end is not None and span.end <= span.start:
+                self._fault(
+                    (*path, index), 'overlap: it ends before it starts; mend "from" or "to"'
+                )
         for index in range(1, len(spans)):
             end, start = spans[index - 1].end, spans[index].start
             at: Path = (*path, index)

@@ -6,6 +6,7 @@ from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass, field
 from datetime import datetime
 from functools import cache, partial
+from itertools import count
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self, TypeVar
@@ -121,20 +122,21 @@ class _Run:
             )
 
 
-def run(scenario: Scenario, store: Store) -> Result:
+def run(scenario: Scenario, store: Store, *, tenant: str | None = None) -> Result:
     """Run one scenario to its end and compare.
 
     The clock stops at every instant at which something is due, as if nobody had slept.
 
     Args:
         scenario: checked.
-        store: any store; the scenario runs in a tenant of its own, named by its path.
+        store: any store.
+        tenant: the tenant it runs in, which must be empty; named by the file if not given.
 
     Raises:
         ReplayError: the store holds that tenant already.
     """
     clock = SimulatedClock(_first_instant(scenario))
-    own = store.of(f"scenario:{scenario.path}", policy=scenario.policy, clock=clock)
+    own = store.of(tenant or f"scenario:{scenario.path}", policy=scenario.policy, clock=clock)
     if not own.is_empty():
         raise ReplayError(
             f"{scenario.path}: the store holds this scenario already; replay into a new file"
@@ -430,6 +432,8 @@ def check(path: Path) -> tuple[str, ...]:
 
 
 _loaded: dict[Path, Scenario] = {}
+_runs = count(1)
+"""Numbers the runs in memory, so that a file may be replayed again by the same process."""
 
 
 def replay_file(path: Path, *, url: str | None = None) -> Result:
@@ -438,8 +442,10 @@ def replay_file(path: Path, *, url: str | None = None) -> Result:
     if faults:
         return Result(str(path), faults=faults)
     scenario = _loaded.pop(path)
+    if url is None:
+        return run(scenario, _memory(), tenant=f"scenario:{scenario.path} {next(_runs)}")
     try:
-        return run(scenario, _memory() if url is None else _file_store(url))
+        return run(scenario, _file_store(url))
     except ReplayError as error:
         return Result(str(path), scenario.title, scenario.rules, faults=(str(error),))
 

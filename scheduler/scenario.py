@@ -2,13 +2,23 @@
 
 import json
 from collections.abc import Iterable, Iterator, Mapping
+from copy import deepcopy
 from dataclasses import dataclass, fields
 from datetime import datetime
 from difflib import get_close_matches
 from pathlib import Path
 from typing import Annotated, Any, cast
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, TypeAdapter, ValidationError
+from pydantic import (
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Tag,
+    TypeAdapter,
+    ValidationError,
+)
 
 from sublife.events.codec import adapter
 from sublife.events.document import DocumentError, faulty, parse, read
@@ -19,6 +29,7 @@ from sublife.events.wire import ResourceError, adopted
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.model import Actor, ActorKind, Event, PartnerType, Payload, Role, iso, utc
 from sublife.lifecycle.policy import Fault, Policy, PolicyError
+from sublife.lifecycle.policy import Path as FaultPath
 from sublife.lifecycle.refusal import CODES
 from sublife.lifecycle.subscription.model import Adopt
 from sublife.scheduler.rulebook import known_ids
@@ -27,7 +38,8 @@ from sublife.scheduler.rulebook import known_ids
 def _instant(value: object) -> datetime:
     if isinstance(value, datetime):
         return utc(value)
-    raise ValueError(f"{value!r} is no instant; write 2024-10-01T00:00:00Z")
+    given = repr(value) if isinstance(value, str) else str(value)
+    raise ValueError(f"{given} is no instant; write 2024-10-01T00:00:00Z")
 
 
 Instant = Annotated[datetime, BeforeValidator(_instant)]
@@ -49,6 +61,13 @@ class Who(Shape):
     role: Role | None = Field(default=None, description="the Partner Center role of a user")
     partner: str | None = Field(default=None, description="the partner tenant the actor acts for")
     partner_type: PartnerType | None = Field(default=None, description="what kind of partner it is")
+
+
+def _form(value: object) -> str:
+    return "name" if isinstance(value, str) else "actor"
+
+
+By = Annotated[Annotated[str, Tag("name")] | Annotated[Who, Tag("actor")], Discriminator(_form)]
 
 
 class Look(Shape):
@@ -123,7 +142,7 @@ class Step(Shape):
     do: str | None = Field(default=None, description="the request; leave out to only look")
     subject: str | None = Field(default=None, description="id of the subject")
     data: dict[str, Any] = Field(default_factory=dict, alias="with", description="its payload")
-    by: Who | str | None = Field(default=None, description="who acts; a name is a user")
+    by: By | None = Field(default=None, description="who acts; a name is a user")
     id: str | None = Field(default=None, description="event id; made from the step if not given")
     lifecycle: str = Field(default="subscription", description="the lifecycle of the subject")
     note: str = Field(default="", description="what this step is for; shown in the timeline")
@@ -138,7 +157,7 @@ class Document(Shape):
     about: str = Field(default="", description="the story, for people")
     policy: str = Field(default="microsoft-csp", description="a pack's name, or a path beside it")
     switches: dict[str, str] = Field(default_factory=dict, description="readings chosen")
-    by: Who | str = Field(default="operator", description="who acts where a step does not say")
+    by: By = Field(default="operator", description="who acts where a step does not say")
     given: list[Given] = Field(default_factory=list["Given"], description="what exists already")
     steps: list[Step] = Field(min_length=1, description="in order of their instants")
     expect: Overall = Field(default_factory=Overall, description="of the whole run")
@@ -197,15 +216,58 @@ def loads(text: str, path: Path) -> Scenario:
         DocumentError: every fault of the text, with line, value and remedy.
     """
     content = parse(text, name=str(path))
-    try:
-        document = _DOCUMENT.validate_python(content)
-    except ValidationError as error:
-        raise faulty(str(path), text, _faults(error)) from error
+    document, faults = _document(content)
+    if document is None:
+        raise faulty(str(path), text, faults)
     builder = _Builder(document, path)
     scenario = builder.build()
-    if builder.faults:
-        raise faulty(str(path), text, builder.faults)
+    new = [each for each in builder.faults if not _is_told(each, faults)]
+    if faults or new:
+        raise faulty(str(path), text, [*faults, *new])
     return scenario
+
+
+def _is_told(fault: Fault, told: Iterable[Fault]) -> bool:
+    """Return whether *fault* may only follow from one told already, at its place or below."""
+    return any(each.path[: len(fault.path)] == fault.path for each in told)
+
+
+def _document(content: Mapping[str, object]) -> tuple[Document | None, list[Fault]]:
+    """Return the document and the faults of its form.
+
+    What is wrong is left out of it, so that the rest can be checked as well; no document if too
+    little is left.
+    """
+    try:
+        return _DOCUMENT.validate_python(content), []
+    except ValidationError as error:
+        faults = _faults(error)
+        left = _without(content, [fault.path for fault in faults])
+    try:
+        return _DOCUMENT.validate_python(left), faults
+    except ValidationError:
+        return None, faults
+
+
+def _without(content: Mapping[str, object], wrong: Iterable[FaultPath]) -> Mapping[str, object]:
+    """Return a copy of a document without the values at *wrong* paths."""
+    left: Any = deepcopy(content)
+    for path in wrong:
+        place: Any = left
+        for step in path[:-1]:
+            place = place[step] if _holds(place, step) else {}
+        if isinstance(place, dict) and path:
+            place.pop(path[-1], None)  # pyright: ignore[reportUnknownMemberType] – YAML
+    return cast("Mapping[str, object]", left)
+
+
+def _holds(place: Any, step: str | int) -> bool:
+    """Return whether *step* leads on from *place*."""
+    try:
+        place[step]
+    except (KeyError, IndexError, TypeError):
+        return False
+    return True
 
 
 def _faults(error: ValidationError, at: tuple[str | int, ...] = ()) -> list[Fault]:
@@ -216,7 +278,7 @@ def _faults(error: ValidationError, at: tuple[str | int, ...] = ()) -> list[Faul
     ]
 
 
-_UNION_TAGS = frozenset({"str", "dict[str,any]", "Who", "function-before[_instant(), datetime]"})
+_UNION_TAGS = frozenset({"str", "dict[str,any]", "name", "actor"})
 
 
 def _steps(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
@@ -419,7 +481,8 @@ class _Builder:
                 self._check_code((*at, "refused"), code)
             case dict() as refused:
                 self._check_keys((*at, "refused"), refused, _REFUSAL_KEYS)
-                self._check_code((*at, "refused", "code"), str(refused.get("code")))
+                if "code" in refused:
+                    self._check_code((*at, "refused", "code"), str(refused["code"]))
             case None:
                 pass
 
@@ -435,7 +498,10 @@ class _Builder:
                 self._fault((*at, "due", timer), f"no such timer; {instead(timer, found.ticks)}")
         for number, name in enumerate(look.allowed or ()):
             if name not in found.requests:
-                self._fault((*at, "allowed", number), f'no request "{name}"')
+                self._fault(
+                    (*at, "allowed", number),
+                    f'no request "{name}"; {instead(name, found.requests)}',
+                )
 
     def _check_overall(self) -> None:
         self._check_lists(("expect",), self.document.expect)
@@ -490,7 +556,7 @@ def instead(name: str, known: Iterable[str]) -> str:
     near = get_close_matches(name, names, n=3, cutoff=0.6)
     if near:
         return f"did you mean {' or '.join(near)}?"
-    shown = names if len(names) <= _FEW else (*names[:_FEW], "… (`sublife schema` lists all)")
+    shown = names if len(names) <= _FEW else (*names[:_FEW], "…")
     return f"use one of {', '.join(shown)}"
 
 

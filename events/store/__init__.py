@@ -109,19 +109,19 @@ class Store:
     def snapshot(self, subject: str) -> Snapshot | None:
         """Return a subject as it stands, or `None` if it does not exist."""
         with self._reading() as connection:
-            row = BY_ID.run(connection, {"t": self.tenant, "i": subject}).first()
-        return codec.decode_snapshot(row.lifecycle, row.snapshot) if row else None
+            rows = BY_ID.rows(connection, {"t": self.tenant, "i": subject})
+        return codec.decode_snapshot(rows[0].lifecycle, rows[0].snapshot) if rows else None
 
     def snapshots(self) -> Mapping[str, Snapshot]:
         """Return every subject of the tenant by its id, in order of the ids."""
         with self._reading() as connection:
-            rows = ALL_SUBJECTS.run(connection, {"t": self.tenant}).all()
+            rows = ALL_SUBJECTS.rows(connection, {"t": self.tenant})
         return {row.id: codec.decode_snapshot(row.lifecycle, row.snapshot) for row in rows}
 
     def next_due(self) -> datetime | None:
         """Return the earliest instant at which a timer of the tenant is due, or `None`."""
         with self._reading() as connection:
-            due_at = NEXT_DUE.run(connection, {"t": self.tenant}).scalar()
+            due_at = NEXT_DUE.rows(connection, {"t": self.tenant})[0].due_at
         return None if due_at is None else restored(due_at)
 
     def history(self, subject: str | None = None) -> tuple[Entry, ...]:
@@ -147,7 +147,7 @@ class Store:
     def is_empty(self) -> bool:
         """Return whether nothing has been written for the tenant."""
         with self._reading() as connection:
-            return ANY_ENTRY.run(connection, {"t": self.tenant}).first() is None
+            return not ANY_ENTRY.rows(connection, {"t": self.tenant})
 
     def digest(self) -> str:
         """Return the SHA-256 of the tenant's journal, in hexadecimal.
@@ -156,4 +156,4 @@ class Store:
         a daemon that slept has the digest of one that did not.
         """
         with self._reading() as connection:
-            return digest_of(DIGESTED.run(connection, {"t": self.tenant}))
+            return digest_of(DIGESTED.rows(connection, {"t": self.tenant}))

@@ -1,14 +1,15 @@
 """Every SQL statement of the store, compiled once per dialect and run as text."""
 
-from collections.abc import Mapping
+from collections import namedtuple
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import (
     Connection,
-    CursorResult,
     Dialect,
-    Insert,
     Integer,
     Table,
     and_,
@@ -21,13 +22,17 @@ from sqlalchemy import (
 )
 from sqlmodel import SQLModel
 
+from sublife.events.store.error import ConflictError, StoreError
 from sublife.events.tables import ActivityRow, JournalRow, OrderRow, SubjectRow
+
+_row_class: Any = namedtuple  # noqa: PYI024 – the typed one wants static names
+"""Columns are known at run time only, so their rows have no static type."""
 
 
 class Statement:
-    """A statement compiled once per dialect and run with the driver's own parameters.
+    """A statement compiled once per dialect and run on the driver's own cursor.
 
-    SQLAlchemy takes five times as long to run a clause as the database does; text skips that.
+    SQLAlchemy takes five times as long to run a clause as the database does; a cursor skips that.
 
     Args:
         clause: a Core statement with named parameters.
@@ -37,26 +42,84 @@ class Statement:
     def __init__(self, clause: Any, *, leaving_out: tuple[str, ...] = ()) -> None:
         self._clause = clause
         self._leaving_out = leaving_out
-        self._compiled: dict[str, tuple[str, tuple[str, ...], dict[str, Any]]] = {}
+        self._compiled: dict[str, _Compiled] = {}
 
-    def run(self, connection: Connection, *rows: Mapping[str, Any]) -> CursorResult[Any]:
-        """Run it once, or once for each of several rows."""
-        dialect = connection.dialect
+    def rows(self, connection: Connection, given: Mapping[str, Any]) -> list[Any]:
+        """Run a query and return its rows as named tuples.
+
+        Raises:
+            StoreError: the database cannot answer.
+        """
+        compiled = self._for(connection.dialect)
+        with _cursor(connection) as cursor:
+            cursor.execute(compiled.text, compiled.values(given))
+            return [compiled.row(*row) for row in cursor.fetchall()]
+
+    def write(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> int:
+        """Run an insert or update once for each of *given*; return how many rows it touched.
+
+        Raises:
+            ConflictError: what it writes is there already.
+            StoreError: the database cannot take it.
+        """
+        compiled = self._for(connection.dialect)
+        with _cursor(connection) as cursor:
+            if len(given) == 1:
+                cursor.execute(compiled.text, compiled.values(given[0]))
+            else:
+                cursor.executemany(compiled.text, [compiled.values(each) for each in given])
+            return int(cursor.rowcount)
+
+    def _for(self, dialect: Dialect) -> "_Compiled":
         if dialect.name not in self._compiled:
             self._compiled[dialect.name] = self._compile(dialect)
-        text, names, constants = self._compiled[dialect.name]
-        filled = [{**constants, **row} for row in rows] if constants else rows
-        values = [tuple([row[name] for name in names]) for row in filled]
-        return connection.exec_driver_sql(text, values if len(values) > 1 else values[0])
+        return self._compiled[dialect.name]
 
-    def _compile(self, dialect: Dialect) -> tuple[str, tuple[str, ...], dict[str, Any]]:
+    def _compile(self, dialect: Dialect) -> "_Compiled":
         columns: list[str] | None = None
-        if isinstance(self._clause, Insert):
-            table = cast("Table", cast("Any", self._clause).table)
+        names: tuple[str, ...] = ()
+        if self._clause.is_insert:
+            table = cast("Table", self._clause.table)
             columns = [name for name in table.c.keys() if name not in self._leaving_out]  # noqa: SIM118 – no mapping
+        elif self._clause.is_select:
+            names = tuple(self._clause.selected_columns.keys())
         compiled: Any = self._clause.compile(dialect=dialect, column_keys=columns)
         constants = {name: value for name, value in compiled.params.items() if value is not None}
-        return str(compiled), tuple(compiled.positiontup or ()), constants
+        return _Compiled(
+            str(compiled), tuple(compiled.positiontup or ()), constants, _row_class("Row", names)
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Compiled:
+    """A statement as text, with the order of its parameters."""
+
+    text: str
+    names: tuple[str, ...]
+    constants: Mapping[str, Any]
+    row: Callable[..., Any]
+
+    def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
+        """Return the parameters in the order the text wants them."""
+        filled = {**self.constants, **given} if self.constants else given
+        return tuple([filled[name] for name in self.names])
+
+
+@contextmanager
+def _cursor(connection: Connection) -> Generator[Any]:
+    """Give the driver's cursor, and its errors as ours."""
+    driver: Any = connection.dialect.dbapi
+    cursor = connection.connection.cursor()
+    try:
+        yield cursor
+    except driver.IntegrityError as error:
+        raise ConflictError(
+            f"another writer was first ({error}); submit the event again"
+        ) from error
+    except driver.Error as error:
+        raise StoreError(f"the database refused: {error}; nothing was changed") from error
+    finally:
+        cursor.close()
 
 
 def stored(at: datetime | None, dialect: Dialect) -> Any:
@@ -107,12 +170,22 @@ BY_CUSTOMER = Statement(
 CLAIM = Statement(
     select(SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.snapshot, SUBJECT.c.due_at)
     .where(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at <= bindparam("until"))
-    .order_by(SUBJECT.c.due_at, SUBJECT.c.tenant, SUBJECT.c.id)
+    .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
     .limit(bindparam("n", type_=Integer()))
 )
-FIRST = select(JOURNAL).where(
-    JOURNAL.c.tenant == bindparam("t"), JOURNAL.c.event_id == bindparam("e")
+_FIRST = JOURNAL.alias("first")
+SINCE = (
+    select(JOURNAL)
+    .join(_FIRST, and_(_FIRST.c.tenant == JOURNAL.c.tenant, _FIRST.c.subject == JOURNAL.c.subject))
+    .where(
+        _FIRST.c.tenant == bindparam("t"),
+        _FIRST.c.position == bindparam("known"),
+        JOURNAL.c.position >= bindparam("known"),
+    )
+    .order_by(JOURNAL.c.position)
+    .limit(16)
 )
+"""An entry and the next ones of its subject; more than a few never share an instant."""
 CHANGING = (
     "state",
     "version",
@@ -138,7 +211,9 @@ NEW_ACTIVITY = Statement(insert(ACTIVITY))
 NEW_ORDER = Statement(insert(ORDER))
 ALL_SUBJECTS = Statement(FIND.where(SUBJECT.c.tenant == bindparam("t")).order_by(SUBJECT.c.id))
 NEXT_DUE = Statement(
-    select(func.min(SUBJECT.c.due_at).label("due_at")).where(SUBJECT.c.tenant == bindparam("t"))
+    select(func.min(SUBJECT.c.due_at).label("due_at")).where(
+        SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at.is_not(None)
+    )
 )
 ANY_ENTRY = Statement(
     select(JOURNAL.c.position).where(JOURNAL.c.tenant == bindparam("t")).limit(literal_column("1"))

@@ -3,6 +3,8 @@
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
+from itertools import takewhile
 from typing import Any
 
 from sqlalchemy import Connection, Dialect
@@ -16,18 +18,18 @@ from sublife.events.store.statement import (
     BY_ID,
     CHANGING,
     CLAIM,
-    FIRST,
     FIRST_LOOK,
     NEW_ACTIVITY,
     NEW_ENTRY,
     NEW_ORDER,
     NEW_SUBJECT,
+    SINCE,
     UPDATE,
     restored,
     stored,
 )
 from sublife.lifecycle.machine import next_timer
-from sublife.lifecycle.model import ABSENT, Decision, Event, Fact, Refusal, Snapshot
+from sublife.lifecycle.model import ABSENT, ActorKind, Decision, Event, Fact, Refusal, Snapshot
 from sublife.lifecycle.policy import Policy
 
 
@@ -53,26 +55,32 @@ class Transaction:
         self._activities: list[dict[str, Any]] = []
         self._orders: list[dict[str, Any]] = []
 
-    def look(self, event: Event) -> Entry | None:
-        """Hold an event's subject, and return what the journal says of the event if it is known."""
+    def look(self, event: Event) -> tuple[Entry, ...]:
+        """Hold an event's subject, and return what the journal says of the event if it is known.
+
+        Returns:
+            Nothing if the event id is new; else its entry, and those of the timed events that fell
+            due at its instant because of it.
+        """
         key = {"t": self.tenant, "i": event.subject, "e": event.id}
-        row = FIRST_LOOK.run(self._connection, key).one()
+        (row,) = FIRST_LOOK.rows(self._connection, key)
         self._held.setdefault(event.subject, None if row.id is None else _held(row))
         if row.known is None:
-            return None
-        first = self._connection.execute(FIRST, {"t": self.tenant, "e": event.id}).one()
-        return entry_of(first)
+            return ()
+        key = {"t": self.tenant, "known": row.known}
+        entries = [entry_of(each) for each in self._connection.execute(SINCE, key)]
+        return (entries[0], *takewhile(partial(_fell_due_with, entries[0]), entries[1:]))
 
     def held(self, subject: str) -> Held | None:
         """Return a subject as this transaction sees it, or `None` if it does not exist."""
         if subject not in self._held:
-            row = BY_ID.run(self._connection, {"t": self.tenant, "i": subject}).first()
-            self._held[subject] = _held(row) if row else None
+            rows = BY_ID.rows(self._connection, {"t": self.tenant, "i": subject})
+            self._held[subject] = _held(rows[0]) if rows else None
         return self._held[subject]
 
     def of_customer(self, customer: str) -> tuple[str, ...]:
         """Return the ids of a customer's subjects and hold them."""
-        for row in BY_CUSTOMER.run(self._connection, {"t": self.tenant, "c": customer}).all():
+        for row in BY_CUSTOMER.rows(self._connection, {"t": self.tenant, "c": customer}):
             self._held.setdefault(row.id, _held(row))
         return tuple(
             sorted(
@@ -100,7 +108,7 @@ class Transaction:
             "until": stored(until, self._connection.dialect),
             "n": limit + len(but) + 1,
         }
-        rows = [row for row in CLAIM.run(self._connection, key).all() if row.id not in but]
+        rows = [row for row in CLAIM.rows(self._connection, key) if row.id not in but]
         for row in rows[:limit]:
             self._held.setdefault(row.id, _held(row))
         more = len(rows) > limit
@@ -189,7 +197,7 @@ class Transaction:
             "version": snapshot.version,
             "policy": self.policy.version,
         }
-        for number, trail in enumerate(trails(self.tenant, event, decision)):
+        for number, trail in enumerate(trails(event, decision)):
             if trail.order is not None:
                 self._orders.append(
                     {
@@ -228,7 +236,7 @@ class Transaction:
             (NEW_ORDER, self._orders),
         ):
             if rows:
-                statement.run(self._connection, *rows)
+                statement.write(self._connection, rows)
 
     def _write_subjects(self) -> None:
         new: list[dict[str, Any]] = []
@@ -244,8 +252,8 @@ class Transaction:
                 was = {"t": self.tenant, "i": name, "was": held.stored_version}
                 old.append({**{f"new_{key}": row[key] for key in CHANGING}, **was})
         if new:
-            NEW_SUBJECT.run(self._connection, *new)
-        if old and UPDATE.run(self._connection, *old).rowcount != len(old):
+            NEW_SUBJECT.write(self._connection, new)
+        if old and UPDATE.write(self._connection, old) != len(old):
             raise ConflictError(
                 f"a subject of {', '.join(self._dirty)} was changed by another writer; "
                 "submit the event again"
@@ -268,6 +276,11 @@ class Transaction:
             "due": timer.name if timer else None,
             "snapshot": codec.encode(snapshot),
         }
+
+
+def _fell_due_with(first: Entry, entry: Entry) -> bool:
+    """Return whether a later entry of the subject is a timed event of the same instant."""
+    return entry.event.actor.kind is ActorKind.TIMER and entry.event.at == first.event.at
 
 
 def _held(row: Any) -> Held:

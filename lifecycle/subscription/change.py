@@ -5,7 +5,7 @@ from dataclasses import replace
 from datetime import timedelta
 from typing import Any
 
-from sublife.lifecycle.dates import Billing, Term, day_starts_at
+from sublife.lifecycle.dates import Billing, day_starts_at
 from sublife.lifecycle.model import (
     EMPTY,
     Case,
@@ -16,9 +16,10 @@ from sublife.lifecycle.model import (
     Value,
     iso,
 )
+from sublife.lifecycle.money import Money
 from sublife.lifecycle.refusal import refuse
 from sublife.lifecycle.subscription.birth import over_seat_limit
-from sublife.lifecycle.subscription.charge import charge, cycle_last, in_fact, refund_of
+from sublife.lifecycle.subscription.charge import charge, cycle_last, difference, in_fact, refund_of
 from sublife.lifecycle.subscription.model import (
     Batch,
     ChangeBilling,
@@ -203,7 +204,9 @@ def schedule_change(case: Case[Subscription, ScheduleChange]) -> Effect[Subscrip
         return refuse("UPGRADE_NOT_HIGHER", asked=product.sku, sku=base.sku)
     if refusal := plan_refusal(product, term, billing):
         return refusal
-    growth = (ask.quantity or old.quantity) - old.quantity
+    growth = (ask.quantity or old.quantity) - (
+        old.quantity if product.sku == old.product.sku else 0
+    )
     if growth > 0 and (refusal := over_seat_limit(case, product, growth)):
         return refusal
     ends_on = custom_end(
@@ -242,16 +245,18 @@ def change_term(case: Case[Subscription, ChangeTerm]) -> Effect[Subscription] | 
         return refuse("TERM_SHORTER", term=old.term.value, asked=ask.term.value)
     if refusal := plan_refusal(old.product, ask.term, ask.billing):
         return refusal
+    on, price = case.at.date(), ask.price or (old.price if ask.billing is old.billing else None)
     subject = starting(
-        changed(old, scheduled=None, next_charge=None, price=ask.price or old.price),
-        on=case.at.date(),
+        changed(old, scheduled=None, next_charge=None, price=price),
+        on=on,
         term=ask.term,
         billing=ask.billing,
     )
-    return Effect(subject, (term_changed(old, subject), *_mid_term(old)))
+    money = difference(old, subject, from_on=on)
+    return Effect(subject, (term_changed(old, subject, money), *_mid_term(old)))
 
 
-def term_changed(old: Subscription, new: Subscription) -> Fact:
+def term_changed(old: Subscription, new: Subscription, money: Money | None) -> Fact:
     """Return the fact that the term or the billing plan is another one now."""
     return Fact(
         "subscription-term-changed",
@@ -262,6 +267,7 @@ def term_changed(old: Subscription, new: Subscription) -> Fact:
             "billing_before": old.billing.value,
             "quantity": new.quantity,
             "ends_on": new.ends_on.isoformat(),
+            **in_fact(money),
         },
     )
 
@@ -269,9 +275,7 @@ def term_changed(old: Subscription, new: Subscription) -> Fact:
 def change_billing(case: Case[Subscription, ChangeBilling]) -> Effect[Subscription] | Refusal:
     """Change the billing plan from the next billing cycle on (TRM-20)."""
     old, asked = case.subject, case.data.billing
-    offered = {old.billing, asked} == {Billing.MONTHLY, Billing.ANNUAL}
-    allowed = case.policy.allows("three_year_billing_change", case.at)
-    if not (old.term is Term.P3Y and offered and allowed):
+    if {old.billing, asked} != {Billing.MONTHLY, Billing.ANNUAL}:
         return refuse(
             "BILLING_CHANGE_NA",
             billing=old.billing.value,
@@ -279,17 +283,24 @@ def change_billing(case: Case[Subscription, ChangeBilling]) -> Effect[Subscripti
             term=old.term.value,
         )
     next_at = day_starts_at(cycle_last(old, case.at.date()) + _ONE_DAY)
-    subject = changed(old, next_charge=NextCharge(asked, next_at), scheduled=None)
+    subject = changed(old, next_charge=NextCharge(asked, next_at, case.data.price), scheduled=None)
     told = Fact("next-charge-set", {"billing": asked.value, "at": iso(next_at)})
     return Effect(subject, (told, *_mid_term(old)))
 
 
 def apply_next_charge(case: Request) -> Effect[Subscription]:
-    """Switch to the other billing plan as its first cycle begins (TRM-20)."""
-    old = case.subject
-    assert old.next_charge is not None  # noqa: S101 – the timer exists only with it
-    subject = replace(old, billing=old.next_charge.billing, next_charge=None)
-    return Effect(subject, (term_changed(old, subject),))
+    """Switch to the other billing plan as its first cycle begins (TRM-20).
+
+    Its cycles count from this day. The price of a seat is per cycle, so the old one means nothing
+    any more: where none was given with the change, it is not known.
+    """
+    old, change, on = case.subject, case.subject.next_charge, case.at.date()
+    assert change is not None  # noqa: S101 – the timer exists only with it
+    subject = replace(
+        old, billing=change.billing, price=change.price, next_charge=None, cycles_on=on
+    )
+    money = charge(subject, subject.quantity, from_on=on)
+    return Effect(subject, (term_changed(old, subject, money),))
 
 
 def rename(case: Case[Subscription, Rename]) -> Effect[Subscription]:

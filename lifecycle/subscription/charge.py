@@ -13,8 +13,10 @@ def cycle_anchor(subscription: Subscription) -> date:
     """Return the day billing cycles count from.
 
     A first term cut short by a custom end date has its anchor after itself (GEN-06); its cycles
-    count from its own first day.
+    count from its own first day. A billing plan changed within the term counts from its change.
     """
+    if subscription.cycles_on is not None:
+        return subscription.cycles_on
     return min(subscription.anchor_on, subscription.starts_on)
 
 
@@ -55,14 +57,16 @@ def refund_of(subscription: Subscription, batches: Iterable[Batch], at: datetime
     """Return what comes back for *batches* given back at *at* (TRM-13).
 
     Each batch has been charged from the later of the day it was added and the first day of the
-    running cycle; the days until *at* are kept, at least one. Rounded once, on the total.
+    running cycle; the days until *at* are kept, at least one in the batch's first cycle. Rounded
+    once, on the total.
     """
     on = at.date()
     first, last = cycle_first(subscription, on), cycle_last(subscription, on)
     seat_days = 0
     for batch in batches:
         charged_from = max(batch.charged_from, first)
-        kept = days_charged(day_starts_at(charged_from), at)
+        at_least = 1 if batch.charged_from >= first else 0
+        kept = days_charged(day_starts_at(charged_from), at, at_least=at_least)
         seat_days += batch.quantity * max(0, days_between(charged_from, last) - kept)
     return _cost(subscription, seat_days, on=on)
 
@@ -70,6 +74,18 @@ def refund_of(subscription: Subscription, batches: Iterable[Batch], at: datetime
 def remainder(subscription: Subscription, *, from_on: date) -> Money | None:
     """Return the prepaid part of the running cycle from *from_on* on, for all seats (TRM-30)."""
     return charge(subscription, subscription.quantity, from_on=from_on)
+
+
+def difference(old: Subscription, new: Subscription, *, from_on: date) -> Money | None:
+    """Return the charge of *new* from *from_on* less what *old* has prepaid from then on.
+
+    `None` where one of the prices is not known or the currencies differ.
+    """
+    charged = charge(new, new.quantity, from_on=from_on)
+    prepaid = remainder(old, from_on=from_on)
+    if charged is None or prepaid is None or charged.currency != prepaid.currency:
+        return None
+    return Money(charged.amount - prepaid.amount, charged.currency)
 
 
 def in_fact(money: Money | None, *, credit: bool = False) -> Mapping[str, Value]:

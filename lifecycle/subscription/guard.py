@@ -2,10 +2,12 @@
 
 from datetime import timedelta
 
-from sublife.lifecycle.dates import day_starts_at
+from sublife.lifecycle.dates import Billing, Term, day_starts_at
 from sublife.lifecycle.model import Objection, Refusal, Standing, iso
 from sublife.lifecycle.refusal import refuse
 from sublife.lifecycle.subscription.model import (
+    ChangeBilling,
+    ChangeSeats,
     Platform,
     ProductKind,
     Segment,
@@ -13,7 +15,7 @@ from sublife.lifecycle.subscription.model import (
     TermEndChoice,
 )
 from sublife.lifecycle.subscription.term import extends, grace_after
-from sublife.lifecycle.subscription.window import cancelable_until
+from sublife.lifecycle.subscription.window import cancelable_until, open_batches
 
 Here = Standing[Subscription]
 ONLINE_SERVICE = ProductKind.ONLINE_SERVICE
@@ -124,6 +126,26 @@ def window_closed(here: Here) -> Refusal | None:
     return refuse("CANCEL_WINDOW_CLOSED", closed_at=closed_at)
 
 
+def no_seat_returns(here: Here) -> Refusal | None:
+    """Refuse to give seats back once every window has closed (TRM-15)."""
+    if open_batches(here.subject, here.policy, here.at):
+        return None
+    asked = here.data.quantity if isinstance(here.data, ChangeSeats) else 1
+    return refuse("SEAT_WINDOW_CLOSED", asked=asked, reducible=0)
+
+
+def billing_is_fixed(here: Here) -> Refusal | None:
+    """Refuse another billing plan where the term or the date allows none (TRM-20)."""
+    subject = here.subject
+    allowed = here.policy.allows("three_year_billing_change", here.at)
+    if subject.term is Term.P3Y and subject.billing is not Billing.TRIENNIAL and allowed:
+        return None
+    asked = here.data.billing.value if isinstance(here.data, ChangeBilling) else "another plan"
+    return refuse(
+        "BILLING_CHANGE_NA", billing=subject.billing.value, asked=asked, term=subject.term.value
+    )
+
+
 def autorenew_is_off(here: Here) -> Refusal | None:
     """Refuse to schedule while autorenew is off (TRM-17)."""
     return None if here.subject.autorenew else refuse("AUTORENEW_REQUIRED")
@@ -139,7 +161,7 @@ def not_legacy(here: Here) -> Refusal | None:
     """Refuse to migrate what is on new commerce already (table 1.2)."""
     if here.subject.platform is Platform.LEGACY:
         return None
-    return refuse("MIGRATION_INELIGIBLE", rule="1.2", reason="it is on new commerce already")
+    return refuse("MIGRATION_INELIGIBLE", reason="it is on new commerce already")
 
 
 def being_processed(here: Here) -> Refusal | None:

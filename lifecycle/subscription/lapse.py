@@ -68,8 +68,9 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
         _next_term(old, change),
         product=change.product or next_plan(old)[0],
         quantity=change.quantity or old.quantity,
-        price=old.next_price or (old.extension.price if old.extension else old.price),
+        price=_next_price(old),
         next_price=None,
+        promotion_id="",
         trial=False,
         converts_to=None,
         extension=None,
@@ -85,6 +86,21 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
     facts = [Fact("subscription-trial-converted", rules=("SUB-17",))] if old.trial else []
     facts.append(_renewed(subject, applied=old.scheduled is not None))
     return Effect(subject, tuple(facts))
+
+
+def _next_price(old: Subscription) -> Price | None:
+    """Return the then-current price; a promotion goes on while its days allow (TRM-08).
+
+    A new price list that names no promotion does not end one.
+    """
+    if old.next_charge is not None and old.next_price is None:
+        return old.next_charge.price
+    price = old.extension.price if old.extension else old.price
+    if old.next_price is None:
+        return price
+    if old.next_price.promotion is None and price is not None:
+        return replace(old.next_price, promotion=price.promotion)
+    return old.next_price
 
 
 def _next_term(old: Subscription, change: ScheduledChange) -> Subscription:
@@ -118,7 +134,7 @@ def extend(case: Tick) -> Effect[Subscription]:
     """Continue for another month in the extended service term, billed monthly (TRM-36)."""
     old = case.subject
     if old.extension is None:
-        price = extended_price(old.price, old.billing, case.policy, case.at)
+        price = extended_price(_next_price(old), old.billing, case.policy, case.at)
         subject = starting(
             replace(
                 old,
@@ -130,6 +146,10 @@ def extend(case: Tick) -> Effect[Subscription]:
             term=Term.P1M,
             billing=Billing.MONTHLY,
         )
+    elif old.next_price is not None:
+        price = extended_price(_next_price(old), old.extension.billing, case.policy, case.at)
+        extension = replace(old.extension, price=_next_price(old))
+        subject = replace(following(old), price=price, extension=extension, next_price=None)
     else:
         subject = following(old)
     data = {

@@ -151,10 +151,17 @@ class ScheduledChange(Shape):
 
 @dataclass(frozen=True, slots=True)
 class NextCharge(Shape):
-    """A billing plan that takes effect with the next billing cycle (TRM-20)."""
+    """A billing plan that takes effect with the next billing cycle (TRM-20).
+
+    Args:
+        billing: the plan.
+        at: first instant of the cycle.
+        price: what a seat costs per cycle of that plan, if known.
+    """
 
     billing: Billing
     at: datetime
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -230,7 +237,8 @@ class Subscription(Snapshot):
         billing: how often it is charged.
         created_at: instant of the order.
         anchor_on: day the terms are counted from (GEN-06).
-        terms: how many terms from the anchor the running one is, from 1.
+        cycles_on: day billing cycles count from, where the plan changed within the term (TRM-20).
+        terms: how many terms from the anchor the running one is, from 1; 0 for a custom end.
         starts_on: first day of the running term.
         ends_on: last day of the running term, inclusive.
         autorenew: whether it renews at the term end (TRM-03).
@@ -242,6 +250,7 @@ class Subscription(Snapshot):
         renewal: the renewal being processed, if one is.
         price: what a seat costs, if known.
         next_price: the price list from the next renewal on, if known (TRM-08).
+        promotion_id: the promotion an export named for the running term, its price unknown.
         trial: whether it is a trial (SUB-17).
         converts_to: the paid product of a trial.
         extension: the plan before the extended service term it runs in, if it does (TRM-36).
@@ -273,6 +282,7 @@ class Subscription(Snapshot):
     billing: Billing
     created_at: datetime
     anchor_on: date
+    cycles_on: date | None = None
     terms: int = 1
     starts_on: date
     ends_on: date
@@ -285,6 +295,7 @@ class Subscription(Snapshot):
     renewal: Renewal | None = None
     price: Price | None = None
     next_price: Price | None = None
+    promotion_id: str = ""
     trial: bool = False
     converts_to: Product | None = None
     extension: Extension | None = None
@@ -480,9 +491,15 @@ class ChangeTerm(Payload):
 
 @dataclass(frozen=True, slots=True)
 class ChangeBilling(Payload):
-    """Change the billing plan from the next billing cycle on (TRM-20)."""
+    """Change the billing plan from the next billing cycle on (TRM-20).
+
+    Args:
+        billing: the other plan.
+        price: what a seat costs per cycle of that plan, if known.
+    """
 
     billing: Billing
+    price: Price | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -595,6 +612,9 @@ class Patch(Payload):
         friendly_name: left out means unchanged.
         partner_id: left out means unchanged.
         status: `active` or `suspended`; left out means unchanged.
+
+    Raises:
+        ModelError: another status.
     """
 
     auto_renew_enabled: bool = False
@@ -603,3 +623,8 @@ class Patch(Payload):
     friendly_name: str | None = None
     partner_id: str | None = None
     status: str | None = None
+
+    def __post_init__(self) -> None:
+        _at_least_one(self.quantity)
+        if self.status not in {None, "active", "suspended"}:
+            raise ModelError(f'status "{self.status}" cannot be set; give active or suspended')

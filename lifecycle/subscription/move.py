@@ -14,11 +14,12 @@ from sublife.lifecycle.model import (
     Role,
     Snapshot,
     Value,
+    follow_up_id,
 )
 from sublife.lifecycle.refusal import refuse
 from sublife.lifecycle.subscription.birth import over_seat_limit, reseller_cannot_transact
 from sublife.lifecycle.subscription.change import changed, dropped
-from sublife.lifecycle.subscription.charge import in_fact, remainder
+from sublife.lifecycle.subscription.charge import difference, in_fact, remainder
 from sublife.lifecycle.subscription.lapse import begin_migration
 from sublife.lifecycle.subscription.model import (
     Arise,
@@ -68,6 +69,8 @@ def _upgrade_all(case: Case[Subscription, Upgrade]) -> Effect[Subscription]:
     old, ask = case.subject, case.data
     subject = changed(old, product=ask.product, scheduled=None, price=ask.price or old.price)
     told = _upgraded(old, ask, old.quantity, reassign=False)
+    money = difference(old, subject, from_on=case.at.date()) if ask.price else None
+    told = replace(told, data={**told.data, **in_fact(money)})
     return Effect(subject, (told, *dropped(old, "upgraded")))
 
 
@@ -186,9 +189,7 @@ def accept_transfer(case: Request) -> Effect[Subscription] | Refusal:
     assert transfer is not None  # noqa: S101 – an objection has made sure
     if refusal := _may_not_transfer(case.event.actor, old.partner, "accepting a transfer"):
         return refusal
-    subject = changed(
-        old, partner=transfer.target_partner, por=transfer.por, transfer=None, scheduled=None
-    )
+    subject = changed(old, partner=transfer.target_partner, por=transfer.por, transfer=None)
     rest = remainder(old, from_on=on)
     data: dict[str, Value] = {
         "source_partner": old.partner,
@@ -200,7 +201,7 @@ def accept_transfer(case: Request) -> Effect[Subscription] | Refusal:
         **in_fact(rest, credit=True),
         **({"charged": str(rest.amount)} if rest else {}),
     }
-    return Effect(subject, (Fact("transfer-completed", data), *dropped(old, "transferred")))
+    return Effect(subject, (Fact("transfer-completed", data),))
 
 
 def withdraw_transfer(case: Request) -> Effect[Subscription] | Refusal:
@@ -240,7 +241,11 @@ def complete_migration(case: Request) -> Effect[Subscription]:
     )
     if migration.full_term:
         twin = starting(twin, on=on, term=old.term, billing=old.billing)
-    data: dict[str, Value] = {"into": migration.into, "quantity": old.quantity}
+    data: dict[str, Value] = {
+        "into": migration.into,
+        "quantity": old.quantity,
+        "order": follow_up_id(case.event, 0),
+    }
     told = Fact("new-commerce-migration-completed", data)
     arise = Arise(twin, "new-commerce-migration", old.id)
     return Effect(

@@ -168,7 +168,7 @@ RULES: tuple[Rule, ...] = (
         None,
         change.remove_seats,
         ("TRM-15", "TRM-16", "TRM-13"),
-        unless=(_retry, g.on_trial, *_update),
+        unless=(_retry, g.on_trial, g.no_seat_returns, *_update),
     ),
     Rule("receive_seats", (A,), None, change.receive_seats, ("TRM-34",), unless=(_retry,)),
     Rule(
@@ -185,7 +185,7 @@ RULES: tuple[Rule, ...] = (
         None,
         change.change_billing,
         ("TRM-20",),
-        unless=(_retry, g.on_trial, *_update),
+        unless=(_retry, g.on_trial, g.billing_is_fixed, *_update),
     ),
     Rule(
         "upgrade",
@@ -312,6 +312,6 @@ CLOSED: tuple[Closed, ...] = (
             "accept_transfer",
         )
     ),
-    _closed("migrate", (*PENDING, S, *ENDED), "MIGRATION_INELIGIBLE"),
+    _closed("migrate", (*PENDING, S, *ENDED), "MIGRATION_INELIGIBLE", "LEG-18"),
     _closed("buy_again", PENDING, "BAD_STATE"),
 )

@@ -206,6 +206,7 @@ def starting(
         term=term,
         billing=billing,
         starts_on=on,
+        cycles_on=None,
         anchor_on=on if ends_on is None else ends_on + _ONE_DAY,
         terms=1 if ends_on is None else 0,
         ends_on=natural_end(on, term) if ends_on is None else ends_on,
@@ -234,6 +235,7 @@ def following(subscription: Subscription) -> Subscription:
     return replace(
         subscription,
         terms=terms,
+        cycles_on=None,
         starts_on=boundary(subscription.anchor_on, subscription.term, terms - 1),
         ends_on=natural_end(subscription.anchor_on, subscription.term, terms),
     )
