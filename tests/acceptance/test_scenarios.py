@@ -1,0 +1,73 @@
+"""Every scenario holds, and its history is the one that was agreed on."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from sublife.scheduler.replay import replay_file
+from sublife.scheduler.report import describe
+
+ROOT = Path(__file__).parents[2]
+SCENARIOS = ROOT / "scenarios"
+FILES = sorted(path for path in SCENARIOS.rglob("*.yaml") if "packs" not in path.parts)
+
+
+@pytest.mark.parametrize("path", FILES, ids=lambda path: str(path.relative_to(SCENARIOS)))
+def test_a_scenario_holds(path: Path) -> None:
+    """Everything expected happened, and nothing else."""
+    result = replay_file(path)
+
+    assert result.held, "\n".join(result.faults) or describe(result)
+
+
+def test_there_are_scenarios_enough_for_the_subscription_lifecycle() -> None:
+    """One for every rule and every corner of the tables takes at least this many."""
+    subscription = [path for path in FILES if path.is_relative_to(SCENARIOS / "subscription")]
+
+    assert len(subscription) >= 45
+
+
+def test_no_two_scenarios_have_the_same_title() -> None:
+    """A title tells a person which one failed."""
+    titles = [path.read_text(encoding="utf-8").split("\n", 1)[0] for path in FILES]
+
+    assert len(set(titles)) == len(titles)
+
+
+@pytest.fixture(scope="module")
+def computed() -> dict[str, str]:
+    """The digests as the command prints them at the root of the repository, by path."""
+    done = subprocess.run(
+        [sys.executable, "-m", "sublife.scheduler", "replay", "scenarios", "--digest"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    return _by_path(done.stdout)
+
+
+def _by_path(text: str) -> dict[str, str]:
+    """Return `<sha256>  <path>` lines as a mapping."""
+    return {name: digest for digest, name in (line.split("  ", 1) for line in text.splitlines())}
+
+
+def test_every_history_has_the_digest_that_was_agreed_on(computed: dict[str, str]) -> None:
+    """A change of any history is a change of `scenarios/DIGESTS`, made on purpose."""
+    agreed = _by_path((SCENARIOS / "DIGESTS").read_text(encoding="utf-8"))
+
+    changed = {
+        name: (agreed.get(name), computed.get(name))
+        for name in sorted(agreed.keys() | computed.keys())
+        if agreed.get(name) != computed.get(name)
+    }
+    assert changed == {}
+
+
+def test_the_digests_cover_every_scenario_and_the_total(computed: dict[str, str]) -> None:
+    """No scenario without a digest, no digest without a scenario."""
+    names = {path.relative_to(ROOT).as_posix() for path in FILES}
+
+    assert computed.keys() == names | {"total"}

@@ -1,0 +1,122 @@
+"""A store on every database there is, and a desk at it: who does what, to whom, when."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from sqlalchemy import select
+
+from sublife.events.intake import Outcome, Settled, settle, submit
+from sublife.events.store import Store
+from sublife.events.tables import metadata
+from sublife.lifecycle.dates import Billing, Term
+from sublife.lifecycle.model import EMPTY, Actor, ActorKind, Event, Payload
+from sublife.lifecycle.subscription.model import Product, Purchase, Subscription
+from sublife.scheduler.clock import SimulatedClock
+
+SOLD_AT = datetime(2024, 10, 1, 2, 35, tzinfo=UTC)
+AMY = Actor(ActorKind.USER, "amy")
+E3 = Product("E3", "Office E3", rank=3)
+Rows = dict[str, list[tuple[Any, ...]]]
+
+
+@dataclass(slots=True)
+class Desk:
+    """A store with its simulated clock, and the partner who works at it."""
+
+    store: Store
+    clock: SimulatedClock
+    count: int = field(default=0)
+
+    def event(
+        self,
+        name: str,
+        subject: str,
+        at: datetime,
+        data: Payload = EMPTY,
+        *,
+        event_id: str | None = None,
+    ) -> Event:
+        """Return an event with an id of its own, unless one is given."""
+        self.count += 1
+        return Event(event_id or f"event-{self.count}", name, subject, at, AMY, data)
+
+    def do(
+        self,
+        name: str,
+        subject: str,
+        at: datetime,
+        data: Payload = EMPTY,
+        *,
+        event_id: str | None = None,
+    ) -> Outcome:
+        """Move the clock to *at* and submit an event of that instant."""
+        self.clock.move(max(at, self.clock.now()))
+        return submit(self.store, self.event(name, subject, at, data, event_id=event_id))
+
+    def sell(self, subject: str, at: datetime = SOLD_AT, **changes: Any) -> Outcome:
+        """Sell 30 seats of E3 for a year, billed monthly, unless *changes* say otherwise."""
+        order = Purchase("tailspin", "contoso", E3, 30, Term.P1Y, Billing.MONTHLY)
+        return self.do("purchase", subject, at, replace(order, **changes))
+
+    def wake(self, at: datetime, *, batch: int = 1000) -> Settled:
+        """Move the clock to *at* and settle what is due by then."""
+        self.clock.move(at)
+        return settle(self.store, at, batch=batch)
+
+    def subscription(self, subject: str) -> Subscription:
+        """Return a subscription that exists."""
+        found = self.store.snapshot(subject)
+        assert isinstance(found, Subscription)
+        return found
+
+    def rows(self) -> Rows:
+        """Return every row of every table, in order of its key."""
+        with self.store.engine.begin() as connection:
+            return {
+                table.name: [
+                    tuple(row)
+                    for row in connection.execute(select(table).order_by(*table.primary_key))
+                ]
+                for table in metadata.sorted_tables
+            }
+
+
+@pytest.fixture(params=["sqlite-memory", "sqlite-file"])
+def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database, one of each kind."""
+    return {
+        "sqlite-memory": "sqlite://",
+        "sqlite-file": f"sqlite:///{tmp_path / 'store.db'}",
+    }[request.param]
+
+
+@pytest.fixture
+def shared_url(tmp_path: Path) -> str:
+    """The address of an empty database that several stores can open."""
+    return f"sqlite:///{tmp_path / 'shared.db'}"
+
+
+@pytest.fixture
+def open_desk() -> Iterator[Callable[..., Desk]]:
+    """Opens a desk at an address, any number of times, and closes them all."""
+    opened: list[Store] = []
+
+    def open_(url: str = "sqlite://", **more: Any) -> Desk:
+        clock = SimulatedClock(datetime(2020, 1, 1, tzinfo=UTC))
+        store = Store.open(url, clock=clock, **more)
+        opened.append(store)
+        return Desk(store, clock)
+
+    yield open_
+    for store in opened:
+        store.close()
+
+
+@pytest.fixture
+def desk(url: str, open_desk: Callable[..., Desk]) -> Desk:
+    """A desk at an empty store."""
+    return open_desk(url)

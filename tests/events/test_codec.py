@@ -1,0 +1,247 @@
+"""Snapshots, payloads, actors and outcomes to JSON and back."""
+
+import json
+from dataclasses import fields
+from datetime import UTC, date, datetime
+from decimal import Decimal
+from typing import Any
+
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sublife.events import codec
+from sublife.lifecycle.dates import Billing, Term
+from sublife.lifecycle.model import Actor, ActorKind, Fact, PartnerType, Refusal, Role
+from sublife.lifecycle.subscription.model import (
+    Batch,
+    Channel,
+    Extension,
+    Migration,
+    NextCharge,
+    Platform,
+    Price,
+    Product,
+    ProductKind,
+    Promotion,
+    Purchase,
+    Renewal,
+    ScheduledChange,
+    Segment,
+    Source,
+    Subscription,
+    TermEndChoice,
+    TransferRequest,
+)
+from sublife.lifecycle.subscription.state import State
+
+TEXTS = st.text(max_size=12)
+INSTANTS = st.datetimes(
+    min_value=datetime(2000, 1, 1),  # noqa: DTZ001 – the zone is given beside it
+    max_value=datetime(2100, 1, 1),  # noqa: DTZ001
+    timezones=st.just(UTC),
+)
+DAYS = st.dates(min_value=date(2000, 1, 1), max_value=date(2100, 1, 1))
+SEATS = st.integers(min_value=1, max_value=10**6)
+AMOUNTS = st.decimals(min_value=0, max_value=10**9, places=4)
+TERMS, BILLINGS = st.sampled_from(Term), st.sampled_from(Billing)
+PRODUCTS = st.builds(
+    Product,
+    sku=TEXTS,
+    name=TEXTS,
+    kind=st.sampled_from(ProductKind),
+    rank=st.integers(0, 9),
+    smb=st.booleans(),
+    plans=st.lists(TEXTS, max_size=2).map(tuple),
+)
+PROMOTIONS = st.builds(Promotion, id=TEXTS, unit=AMOUNTS, from_on=DAYS, until_on=DAYS)
+PRICES = st.builds(
+    Price,
+    unit=AMOUNTS,
+    currency=st.sampled_from(["EUR", "USD"]),
+    monthly_unit=st.none() | AMOUNTS,
+    promotion=st.none() | PROMOTIONS,
+)
+BATCHES = st.builds(Batch, quantity=SEATS, added_at=INSTANTS, charged_from=DAYS)
+FIELDS: dict[str, st.SearchStrategy[Any]] = {
+    "id": TEXTS,
+    "state": st.sampled_from([state.value for state in State]),
+    "version": st.integers(0, 10**6),
+    "changed_at": INSTANTS,
+    "customer": TEXTS,
+    "partner": TEXTS,
+    "product": PRODUCTS,
+    "platform": st.sampled_from(Platform),
+    "segment": st.sampled_from(Segment),
+    "quantity": SEATS,
+    "term": TERMS,
+    "billing": BILLINGS,
+    "created_at": INSTANTS,
+    "anchor_on": DAYS,
+    "cycles_on": st.none() | DAYS,
+    "promotion_id": TEXTS,
+    "terms": st.integers(0, 100),
+    "starts_on": DAYS,
+    "ends_on": DAYS,
+    "autorenew": st.booleans(),
+    "batches": st.lists(BATCHES, max_size=3).map(tuple),
+    "window_opened_at": st.none() | INSTANTS,
+    "renewed_at": st.none() | INSTANTS,
+    "scheduled": st.none()
+    | st.builds(
+        ScheduledChange,
+        product=st.none() | PRODUCTS,
+        term=st.none() | TERMS,
+        billing=st.none() | BILLINGS,
+        quantity=st.none() | SEATS,
+        ends_on=st.none() | DAYS,
+    ),
+    "next_charge": st.none() | st.builds(NextCharge, billing=BILLINGS, at=INSTANTS),
+    "renewal": st.none()
+    | st.builds(
+        Renewal,
+        started_at=INSTANTS,
+        completes_at=st.none() | INSTANTS,
+        overdue_at=INSTANTS,
+        alerted=st.booleans(),
+    ),
+    "price": st.none() | PRICES,
+    "next_price": st.none() | PRICES,
+    "trial": st.booleans(),
+    "converts_to": st.none() | PRODUCTS,
+    "extension": st.none()
+    | st.builds(Extension, term=TERMS, billing=BILLINGS, price=st.none() | PRICES),
+    "term_end_choice": st.none() | st.sampled_from(TermEndChoice),
+    "suspended_at": st.none() | INSTANTS,
+    "suspension_ends_at": st.none() | INSTANTS,
+    "suspension_reasons": st.lists(TEXTS, max_size=2).map(tuple),
+    "barred": st.booleans(),
+    "lapse_ends_at": st.none() | INSTANTS,
+    "deleted_at": st.none() | INSTANTS,
+    "transfer": st.none()
+    | st.builds(TransferRequest, target_partner=TEXTS, requested_at=INSTANTS, por=TEXTS),
+    "migration": st.none()
+    | st.builds(
+        Migration,
+        started_at=INSTANTS,
+        completes_at=INSTANTS,
+        into=TEXTS,
+        full_term=st.booleans(),
+    ),
+    "migrate_at_term_end": st.booleans(),
+    "por": TEXTS,
+    "updates": st.integers(0, 1200),
+    "source": st.none()
+    | st.builds(Source, subscription=TEXTS, channel=st.sampled_from(Channel), customer=TEXTS),
+    "migrated_from": st.none() | TEXTS,
+    "parent": st.none() | TEXTS,
+    "friendly_name": TEXTS,
+    "order_id": TEXTS,
+    "provisioning_ends_at": st.none() | INSTANTS,
+}
+SUBSCRIPTIONS = st.fixed_dictionaries(FIELDS).map(lambda each: Subscription(**each))
+VALUES = st.none() | st.booleans() | st.integers() | TEXTS
+FACTS = st.builds(
+    Fact,
+    name=TEXTS,
+    data=st.dictionaries(TEXTS, VALUES, max_size=3),
+    rules=st.lists(TEXTS, max_size=2).map(tuple),
+)
+
+
+@given(SUBSCRIPTIONS)
+def test_every_snapshot_comes_back_as_it_was(subscription: Subscription) -> None:
+    """A row is the whole truth: nothing is lost between two transactions."""
+    text = codec.encode(subscription)
+
+    assert codec.decode_snapshot("subscription", text) == subscription
+
+
+@given(SUBSCRIPTIONS)
+def test_a_snapshot_is_written_the_same_way_again(subscription: Subscription) -> None:
+    """Read and written again, a row does not change."""
+    text = codec.encode(subscription)
+
+    assert codec.encode(codec.decode_snapshot("subscription", text)) == text
+
+
+def test_the_strategy_covers_every_field_of_a_subscription() -> None:
+    """A field added to the model has to be added here."""
+    assert {field.name for field in fields(Subscription)} == set(FIELDS)
+
+
+@given(st.lists(FACTS, max_size=3).map(tuple))
+def test_the_facts_of_an_event_come_back_as_they_were(facts: tuple[Fact, ...]) -> None:
+    """EVT-05: facts are never edited, not even by the way to the disk."""
+    assert codec.decode_outcome(codec.encode_outcome(facts)) == facts
+
+
+@given(
+    st.builds(
+        Refusal,
+        code=TEXTS,
+        rule=TEXTS,
+        sentence=TEXTS,
+        details=st.dictionaries(TEXTS, VALUES, max_size=3),
+    )
+)
+def test_a_refusal_comes_back_as_it_was(refusal: Refusal) -> None:
+    """The first answer is the one a repeated event gets."""
+    found = codec.decode_outcome(codec.encode_outcome(refusal))
+
+    assert isinstance(found, Refusal)
+    assert (found.code, found.rule, found.sentence, dict(found.details)) == (
+        refusal.code,
+        refusal.rule,
+        refusal.sentence,
+        dict(refusal.details),
+    )
+
+
+@given(
+    st.builds(
+        Actor,
+        kind=st.sampled_from(ActorKind),
+        id=TEXTS,
+        role=st.none() | st.sampled_from(Role),
+        partner=st.none() | TEXTS,
+        partner_type=st.none() | st.sampled_from(PartnerType),
+    )
+)
+def test_an_actor_comes_back_as_it_was(actor: Actor) -> None:
+    """EVT-06: who did it."""
+    assert codec.decode_actor(codec.encode(actor)) == actor
+
+
+@given(
+    st.builds(
+        Purchase,
+        customer=TEXTS,
+        partner=TEXTS,
+        product=PRODUCTS,
+        quantity=SEATS,
+        term=TERMS,
+        billing=BILLINGS,
+        custom_end_on=st.none() | DAYS,
+        price=st.none() | PRICES,
+    )
+)
+def test_a_payload_comes_back_as_it_was(purchase: Purchase) -> None:
+    """EVT-06: what was asked."""
+    found = codec.decode_payload("subscription", "purchase", codec.encode(purchase))
+
+    assert found == purchase
+
+
+def test_what_equals_its_default_is_left_out() -> None:
+    """Millions of rows: a plain subscription is a short text."""
+    price = Price(Decimal("1.50"), "EUR")
+
+    assert json.loads(codec.encode(Actor(ActorKind.USER, "amy"))) == {"kind": "user", "id": "amy"}
+    assert (
+        "promotion"
+        not in json.loads(
+            codec.encode(
+                Purchase("t", "c", Product("E3"), 1, Term.P1M, Billing.MONTHLY, price=price)
+            )
+        )["price"]
+    )
