@@ -371,12 +371,10 @@ class _Checker:
             at: Path = (*path, index)
             if end is None or start is None:
                 self._fault(at, 'overlap: give the span before a "to" and this one the same "from"')
-            elif start > end:
-                self._fault(at, f'gap from {end:%Y-%m-%d} to {start:%Y-%m-%d}; write "from" {end}')
-            elif start < end:
-                self._fault(
-                    at, f'overlap from {start:%Y-%m-%d} to {end:%Y-%m-%d}; write "from" {end}'
-                )
+            elif start != end:
+                word, first, last = ("gap", end, start) if start > end else ("overlap", start, end)
+                remedy = f'write "from" {end:%Y-%m-%dT%H:%M:%SZ}'
+                self._fault(at, f"{word} from {first:%Y-%m-%d} to {last:%Y-%m-%d}; {remedy}")
 
     def _amount(self, path: Path, value: object, unit: Unit) -> Amount:
         match value:

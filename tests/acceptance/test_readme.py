@@ -31,15 +31,3 @@ def test_the_example_is_short() -> None:
     lines = [line for line in example.splitlines() if line and "import " not in line]
 
     assert len(lines) <= 15
-
-
-def test_every_path_the_readme_names_exists() -> None:
-    """The tree in the README is the tree there is."""
-    top = README.parent
-    if not (top / "lifecycle").is_dir():
-        return
-    links = re.findall(r"\]\(([^)#:]+)\)", README.read_text(encoding="utf-8"))
-
-    missing = [link for link in links if not (top / link).exists()]
-
-    assert missing == []
