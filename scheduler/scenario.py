@@ -4,9 +4,10 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 from copy import deepcopy
 from dataclasses import dataclass, fields
-from datetime import datetime
+from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, cast
 
 from pydantic import (
@@ -249,15 +250,33 @@ def _document(content: Mapping[str, object]) -> tuple[Document | None, list[Faul
         return None, faults
 
 
+_STAND_INS: Mapping[str, object] = MappingProxyType(
+    {
+        "at": datetime.min.replace(tzinfo=UTC),
+        "title": "?",
+        "rules": ["GEN-01"],
+        "subject": "?",
+        "customer": "?",
+        "partner": "?",
+    }
+)
+"""What takes the place of a wrong value that a document cannot do without."""
+
+
 def _without(content: Mapping[str, object], wrong: Iterable[FaultPath]) -> Mapping[str, object]:
-    """Return a copy of a document without the values at *wrong* paths."""
+    """Return a copy of a document without the values at *wrong* paths, or with stand-ins."""
     left: Any = deepcopy(content)
     for path in wrong:
         place: Any = left
         for step in path[:-1]:
             place = place[step] if _holds(place, step) else {}
-        if isinstance(place, dict) and path:
-            place.pop(path[-1], None)  # pyright: ignore[reportUnknownMemberType] – YAML
+        name = path[-1] if path else ""
+        if name in _STAND_INS:
+            place[name] = _STAND_INS[str(name)]
+        elif isinstance(place, list):
+            place[int(name)] = "?"
+        elif isinstance(place, dict):
+            place.pop(name, None)  # pyright: ignore[reportUnknownMemberType] – YAML
     return cast("Mapping[str, object]", left)
 
 

@@ -222,6 +222,7 @@ class TestOnceOnly:
         [
             pytest.param("remove_seats", "s1", ChangeSeats(5), id="another request"),
             pytest.param("add_seats", "s2", ChangeSeats(5), id="another subject"),
+            pytest.param("add_seats", "s1", ChangeSeats(7), id="another payload"),
         ],
     )
     def test_the_id_of_another_event_is_refused(
@@ -238,6 +239,17 @@ class TestOnceOnly:
 
         assert "e1 belongs to add_seats on s1" in str(caught.value)
         assert f"{name} on {subject}" in str(caught.value)
+        assert desk.rows() == rows
+
+    def test_the_id_that_a_follow_up_needs_is_refused_where_it_is_taken(self, desk: "Desk") -> None:
+        """To submit it again would never help, so it is no conflict."""
+        desk.sell("s1")
+        desk.do("add_seats", "s1", MID_TERM, ChangeSeats(5), event_id="again/0")
+        rows = desk.rows()
+
+        with pytest.raises(EventIdTakenError, match="again/0"):
+            desk.do("buy_again", "s1", MID_TERM, BuyAgain("s2"), event_id="again")
+
         assert desk.rows() == rows
 
     def test_settling_twice_has_one_effect(self, desk: "Desk") -> None:
@@ -582,6 +594,19 @@ class TestStuck:
         assert [each.subject for each in settled.stuck] == ["s1"]
         states = {name: each.state for name, each in desk.store.snapshots().items()}
         assert states == {"s1": "active", "s2": "deleted", "s3": "deleted"}
+
+    def test_a_user_event_with_the_id_of_a_timer_holds_up_no_other_subject(
+        self, desk: "Desk"
+    ) -> None:
+        """Whatever ids a host makes up, the calendar goes on for everybody else."""
+        desk.sell("s1", autorenew=False)
+        desk.sell("s2", autorenew=False)
+        taken = "s1/term_ended/2025-10-01T00:00:00Z/3"
+        desk.do("add_seats", "s1", MID_TERM, ChangeSeats(5), event_id=taken)
+
+        desk.wake(TERM_END)
+
+        assert desk.subscription("s2").state == "grace"
 
     def test_a_refused_timer_makes_its_subject_stuck(
         self, desk: "Desk", monkeypatch: pytest.MonkeyPatch
