@@ -10,10 +10,12 @@ from sublife.events.store import Entry, Store, Transaction
 from sublife.lifecycle.machine import decide, may_begin, next_timer, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
+    TIMER_ID,
     Decision,
     Event,
     Fact,
     ModelError,
+    Payload,
     Refusal,
     Snapshot,
     iso,
@@ -33,7 +35,7 @@ class EventInFutureError(IntakeError):
 
 
 class EventIdTakenError(IntakeError):
-    """The event id belongs to another event already."""
+    """The event id belongs to another event, or to the calendar."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -120,13 +122,18 @@ def submit(store: Store, event: Event) -> Outcome:
 
     Raises:
         EventInFutureError: it is dated after the store's clock.
-        EventIdTakenError: its id was used for something else.
+        EventIdTakenError: its id, or one that follows from it, was used for something else.
         UnknownSubjectError: its subject does not exist, and it creates none.
         UnknownEventError: the lifecycle has no such request.
         ModelError: its payload is not the request's own.
         ConflictError: another writer came between; submit it again.
     """
     now = utc(store.clock.now(), name="now")
+    if event.id.startswith(TIMER_ID):
+        raise EventIdTakenError(
+            f'event {event.id} on {event.subject}: ids that begin with "{TIMER_ID}" belong to '
+            "timed events; give it another"
+        )
     if event.at > now:
         raise EventInFutureError(
             f"event {event.id} on {event.subject} is dated {iso(event.at)}, but it is {iso(now)}; "
@@ -176,14 +183,24 @@ def settle(store: Store, now: datetime, *, batch: int = BATCH, collect: bool = T
 def _repeated(entries: tuple[Entry, ...], event: Event) -> Outcome:
     """Return the first outcome of a known event id, read back: nothing is done twice."""
     first = entries[0]
-    if (first.event.name, first.event.subject) != (event.name, event.subject):
-        raise EventIdTakenError(
-            f"event id {event.id} belongs to {first.event.name} on {first.event.subject} of "
-            f"{iso(first.event.at)}; give {event.name} on {event.subject} an id of its own"
-        )
+    if _asked(first.event) != _asked(event):
+        raise _taken(first, event)
     after = tuple(_read_back(entry) for entry in entries[1:])
     return replace(
         _read_back(first), state=entries[-1].state, version=entries[-1].version, after=after
+    )
+
+
+def _asked(event: Event) -> tuple[str, str, Payload]:
+    """Return what makes two events with one id the same; a retry may be dated later."""
+    return event.name, event.subject, event.data
+
+
+def _taken(first: Entry, event: Event) -> EventIdTakenError:
+    return EventIdTakenError(
+        f"event id {event.id} belongs to {first.event.name} on {first.event.subject} of "
+        f"{iso(first.event.at)}, with other details than this {event.name} on {event.subject}; "
+        "give this one an id of its own"
     )
 
 
@@ -283,6 +300,8 @@ class _Intake:
         decided[event.subject] = decision.snapshot
         followed: list[_Plan] = []
         for follow_up in decision.follow_ups:
+            if taken := self.tx.look(follow_up):
+                raise _taken(taken[0], follow_up)
             plan = self._plan(follow_up, decided)
             if isinstance(plan, Refusal):
                 return plan

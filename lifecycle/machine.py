@@ -12,6 +12,7 @@ from transitions import EventData, Machine
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.model import (
     ABSENT,
+    TIMER_ID,
     Actor,
     ActorKind,
     Case,
@@ -383,7 +384,7 @@ def timed_event(snapshot: Snapshot, timer: Timer, lifecycle: str) -> Event:
     Its id is made of subject, version, timer and due instant, so it can apply only once.
     """
     return Event(
-        f"{snapshot.id}/{timer.name}/{iso(timer.due_at)}/{snapshot.version}",
+        f"{TIMER_ID}{snapshot.id}/{timer.name}/{iso(timer.due_at)}/{snapshot.version}",
         timer.name,
         snapshot.id,
         timer.due_at,

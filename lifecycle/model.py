@@ -220,6 +220,10 @@ class FollowUp:
     lifecycle: str = "subscription"
 
 
+TIMER_ID = "timer:"
+"""How the ids of timed events begin, and of nothing else."""
+
+
 def follow_up_id(event: Event, number: int) -> str:
     """Return the id of the *number*-th event, from 0, that follows from *event*."""
     return f"{event.id}/{number}"
