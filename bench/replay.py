@@ -4,6 +4,8 @@ Prints CPU seconds, events per second, and ratios; asserts nothing. Run it with 
 """
 
 import argparse
+import os
+import resource
 import statistics
 import tempfile
 import time
@@ -56,16 +58,27 @@ def scenario(number: int) -> str:
     return text if "suspended" not in steps[-2] else text.replace("state: grace", "state: disabled")
 
 
-def replayed(files: list[Path]) -> tuple[float, int]:
-    """Return the CPU seconds a replay of *files* took, and how many events it decided."""
-    started = time.process_time()
-    with Replay(files) as going:
+def replayed(files: list[Path], jobs: int = 1) -> tuple[float, int]:
+    """Return the CPU seconds a replay of *files* took, and how many events it decided.
+
+    The seconds of all processes together, their start and end included.
+    """
+    started = cpu_seconds()
+    with Replay(files, jobs=jobs) as going:
         results = going.faults() or list(going.results())
-    spent = time.process_time() - started
+    spent = cpu_seconds() - started
     failed = [result for result in results if not result.held]
     if failed:
         raise SystemExit(f"{failed[0].path}: {failed[0].differences} {failed[0].faults}")
     return spent, sum(len(result.timeline) for result in results)
+
+
+def cpu_seconds() -> float:
+    """Return the CPU time of this process and of those it has waited for."""
+    own, children = (
+        resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
+    )
+    return own.ru_utime + own.ru_stime + children.ru_utime + children.ru_stime
 
 
 class Model:
@@ -112,6 +125,8 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=3)
     arguments = parser.parse_args()
     spent: list[float] = []
+    shared: list[float] = []
+    cores = os.cpu_count() or 1
     machine: list[float] = []
     table: list[float] = []
     events = 0
@@ -123,6 +138,7 @@ def main() -> None:
                 Path(inside, f"{number:05}.yaml").write_text(scenario(number), encoding="utf-8")
             seconds, events = replayed(sorted(inside.iterdir()))
             spent.append(seconds)
+            shared.append(replayed(sorted(inside.iterdir()), cores)[0] / cores)
             machine.append(machine_loop(events))
             table.append(table_loop(events))
     ours, bare, plain = map(statistics.median, (spent, machine, table))
@@ -131,6 +147,8 @@ def main() -> None:
         f"median of {arguments.rounds} rounds"
     )
     print(f"replay              {ours:8.3f} s CPU   {events / ours:12,.0f} events/s")
+    each_core = statistics.median(shared)
+    print(f"  on {cores} cores, each {each_core:8.3f} s CPU")
     print(f"bare transitions    {bare:8.3f} s CPU   {events / bare:12,.0f} events/s")
     print(f"plain dict table    {plain:8.3f} s CPU   {events / plain:12,.0f} events/s")
     print(f"replay / transitions {ours / bare:.1f}   replay / dict table {ours / plain:.1f}")

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -24,6 +25,12 @@ def adapter(shape: type[T]) -> TypeAdapter[T]:
     if shape not in _adapters:
         _adapters[shape] = TypeAdapter(shape)
     return _adapters[shape]
+
+
+@lru_cache(maxsize=1024)
+def encode_actor(actor: Actor) -> str:
+    """Return an actor as compact JSON; the same few act again and again."""
+    return encode(actor)
 
 
 def encode(value: Snapshot | Payload | Actor) -> str:

@@ -1,6 +1,6 @@
 """Reads a YAML document and knows the line of every value in it."""
 
-from collections.abc import Hashable, Mapping
+from collections.abc import Hashable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
 from pathlib import Path as FilePath
 from typing import Any, cast
@@ -40,28 +40,34 @@ class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
 
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         """Build a mapping; a key that stands twice is an error."""
-        own: set[Hashable] = set()
-        merges = False
-        for key_node, _ in node.value:
-            if key_node.tag == _MERGE:
-                merges = True
-                continue
-            key = self.construct_object(key_node, deep=True)
+        if any(key_node.tag == _MERGE for key_node, _ in node.value):
+            own = [pair for pair in node.value if pair[0].tag != _MERGE]
+            self._pairs(yaml.MappingNode(node.tag, own), deep=deep)
+            self.flatten_mapping(node)
+            return dict(self._constructed(node, deep=deep))
+        return self._pairs(node, deep=deep)
+
+    def _constructed(self, node: yaml.MappingNode, *, deep: bool) -> Iterator[tuple[Hashable, Any]]:
+        for key_node, value_node in node.value:
+            key: object = self.construct_object(key_node, deep=True)
             if not isinstance(key, Hashable):
                 raise yaml.constructor.ConstructorError(
                     None, None, "a key must be a word, not a list or mapping", key_node.start_mark
                 )
-            if key in own:
+            yield key, self.construct_object(value_node, deep=deep)
+
+    def _pairs(self, node: yaml.MappingNode, *, deep: bool) -> dict[Hashable, Any]:
+        built: dict[Hashable, Any] = {}
+        for number, (key, value) in enumerate(self._constructed(node, deep=deep)):
+            if key in built:
                 raise yaml.constructor.ConstructorError(
-                    None, None, f'key "{key}" stands twice; remove one', key_node.start_mark
+                    None,
+                    None,
+                    f'key "{key}" stands twice; remove one',
+                    node.value[number][0].start_mark,
                 )
-            own.add(key)
-        if merges:
-            self.flatten_mapping(node)
-        return {
-            self.construct_object(key_node, deep=True): self.construct_object(value_node, deep=deep)
-            for key_node, value_node in node.value
-        }
+            built[key] = value
+        return built
 
 
 def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:

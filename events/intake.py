@@ -7,7 +7,7 @@ from datetime import datetime
 
 from sublife.events.logs import log
 from sublife.events.store import Entry, Store, Transaction
-from sublife.lifecycle.machine import decide, may_begin, next_timer, reads, timed_event
+from sublife.lifecycle.machine import decide, may_begin, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
     TIMER_ID,
@@ -273,12 +273,12 @@ class _Intake:
 
     def _due(self, subject: str, until: datetime) -> tuple[datetime, str] | None:
         held = self.tx.held(subject)
-        timer = next_timer(held.snapshot, held.lifecycle) if held else None
+        timer = held.timer if held else None
         return (timer.due_at, subject) if timer and timer.due_at <= until else None
 
     def _tick(self, subject: str) -> Outcome:
         held = self.tx.held(subject)
-        timer = next_timer(held.snapshot, held.lifecycle) if held else None
+        timer = held.timer if held else None
         if held is None or timer is None:
             raise ModelError(f"{subject} has no timer; its row and its snapshot differ")
         event = timed_event(held.snapshot, timer, held.lifecycle)

@@ -31,6 +31,7 @@ from sublife.lifecycle.model import (
     Snapshot,
     Standing,
     Timer,
+    evolved,
     follow_up_id,
     iso,
 )
@@ -258,7 +259,7 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
     before: Snapshot | None = case.subject
     after: Snapshot = effect.subject
     return Decision(
-        replace(
+        evolved(
             after,
             state=str(rule.to or after.state),
             version=(before.version if before else 0) + 1,
@@ -304,7 +305,7 @@ def _all_or_none(rule: Rule, case: Case[Any, Any], split: Compound) -> Decision 
         facts += decided.facts
         follow_ups += decided.follow_ups
         rules += tuple(ref for ref in decided.rules if ref not in rules)
-    snapshot = replace(snapshot, version=whole.snapshot.version)
+    snapshot = evolved(snapshot, version=whole.snapshot.version)
     return Decision(snapshot, whole.state_before, facts, follow_ups, rules)
 
 

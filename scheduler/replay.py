@@ -470,16 +470,16 @@ class Replay:
         self._paths = tuple(paths)
         self._url = url
         jobs = min(jobs, len(self._paths))
-        self._chunk = max(1, min(16, len(self._paths) // (jobs * 4 or 1)))
         context = get_context("spawn")
-        self._pool = ProcessPoolExecutor(jobs, mp_context=context) if jobs > 1 else None
+        several = jobs > 1
+        self._hands = [ProcessPoolExecutor(1, context) for _ in range(jobs) if several]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
-        if self._pool is not None:
-            self._pool.shutdown()
+        for hand in self._hands:
+            hand.shutdown()
 
     def faults(self) -> list[Result]:
         """Return a result with its faults for every file that is wrong."""
@@ -488,15 +488,26 @@ class Replay:
 
     def results(self) -> Iterator[Result]:
         """Run the files and yield their results in order."""
-        if self._pool is not None and self._url is not None:
+        if self._hands and self._url is not None:
             _file_store(self._url).close()
             _file_store.cache_clear()
         yield from self._map(partial(replay_file, url=self._url))
 
-    def _map(self, work: Callable[[Path], T]) -> Iterable[T]:
-        if self._pool is None:
-            return map(work, self._paths)
-        return self._pool.map(work, self._paths, chunksize=self._chunk)
+    def _map(self, work: Callable[[Path], T]) -> Iterator[T]:
+        """Yield what *work* makes of each file, in order.
+
+        A file always goes to the same process, which keeps it loaded from its check to its run.
+        """
+        count = len(self._hands)
+        if not count:
+            yield from map(work, self._paths)
+            return
+        done = [
+            hand.map(work, self._paths[number::count], chunksize=16)
+            for number, hand in enumerate(self._hands)
+        ]
+        for number in range(len(self._paths)):
+            yield next(done[number % count])
 
 
 def total_digest(results: Iterable[Result]) -> str:

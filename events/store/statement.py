@@ -1,8 +1,7 @@
 """Every SQL statement of the store, compiled once per dialect and run as text."""
 
 from collections import namedtuple
-from collections.abc import Callable, Generator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
@@ -51,9 +50,14 @@ class Statement:
             StoreError: the database cannot answer.
         """
         compiled = self._for(connection.dialect)
-        with _cursor(connection) as cursor:
+        cursor = connection.connection.cursor()
+        try:
             cursor.execute(compiled.text, compiled.values(given))
             return [compiled.row(*row) for row in cursor.fetchall()]
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _ours(connection, error) from error
+        finally:
+            cursor.close()
 
     def write(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> int:
         """Run an insert or update once for each of *given*; return how many rows it touched.
@@ -63,12 +67,17 @@ class Statement:
             StoreError: the database cannot take it.
         """
         compiled = self._for(connection.dialect)
-        with _cursor(connection) as cursor:
+        cursor = connection.connection.cursor()
+        try:
             if len(given) == 1:
                 cursor.execute(compiled.text, compiled.values(given[0]))
             else:
                 cursor.executemany(compiled.text, [compiled.values(each) for each in given])
             return int(cursor.rowcount)
+        except connection.dialect.loaded_dbapi.Error as error:
+            raise _ours(connection, error) from error
+        finally:
+            cursor.close()
 
     def _for(self, dialect: Dialect) -> "_Compiled":
         if dialect.name not in self._compiled:
@@ -105,21 +114,11 @@ class _Compiled:
         return tuple([filled[name] for name in self.names])
 
 
-@contextmanager
-def _cursor(connection: Connection) -> Generator[Any]:
-    """Give the driver's cursor, and its errors as ours."""
-    driver: Any = connection.dialect.dbapi
-    cursor = connection.connection.cursor()
-    try:
-        yield cursor
-    except driver.IntegrityError as error:
-        raise ConflictError(
-            f"another writer was first ({error}); submit the event again"
-        ) from error
-    except driver.Error as error:
-        raise StoreError(f"the database refused: {error}; nothing was changed") from error
-    finally:
-        cursor.close()
+def _ours(connection: Connection, error: Exception) -> StoreError:
+    """Return a driver's error as one of ours, with what to do."""
+    if isinstance(error, connection.dialect.loaded_dbapi.IntegrityError):
+        return ConflictError(f"another writer was first ({error}); submit the event again")
+    return StoreError(f"the database refused: {error}; nothing was changed")
 
 
 def stored(at: datetime | None, dialect: Dialect) -> Any:

@@ -29,17 +29,34 @@ from sublife.events.store.statement import (
     stored,
 )
 from sublife.lifecycle.machine import next_timer
-from sublife.lifecycle.model import ABSENT, ActorKind, Decision, Event, Fact, Refusal, Snapshot
+from sublife.lifecycle.model import (
+    ABSENT,
+    ActorKind,
+    Decision,
+    Event,
+    Fact,
+    Refusal,
+    Snapshot,
+    Timer,
+)
 from sublife.lifecycle.policy import Policy
 
 
 @dataclass(frozen=True, slots=True)
 class Held:
-    """A subject as a transaction holds it, with the version its row has in the database."""
+    """A subject as a transaction holds it.
+
+    Args:
+        snapshot: the subject.
+        lifecycle: the lifecycle it lives by.
+        stored_version: the version its row has in the database; 0 if there is none.
+        timer: its next timer.
+    """
 
     snapshot: Snapshot
     lifecycle: str
     stored_version: int
+    timer: Timer | None
 
 
 class Transaction:
@@ -119,7 +136,8 @@ class Transaction:
         """Take down an accepted event: the subject, the journal, the records."""
         before = self.held(event.subject)
         stored_version = before.stored_version if before else 0
-        self._held[event.subject] = Held(decision.snapshot, event.lifecycle, stored_version)
+        timer = next_timer(decision.snapshot, event.lifecycle)
+        self._held[event.subject] = Held(decision.snapshot, event.lifecycle, stored_version, timer)
         self._dirty[event.subject] = None
         self._take_down(
             event,
@@ -172,7 +190,7 @@ class Transaction:
                 "recorded_at": recorded_at,
                 "actor_kind": event.actor.kind.value,
                 "actor_id": event.actor.id,
-                "actor": codec.encode(event.actor),
+                "actor": codec.encode_actor(event.actor),
                 "cause": event.cause,
                 "state_before": state_before,
                 "state": str(state),
@@ -261,8 +279,7 @@ class Transaction:
 
     def _row(self, held: Held) -> dict[str, Any]:
         """Return the row of a subject; its earliest timer stands on it."""
-        snapshot = held.snapshot
-        timer = next_timer(snapshot, held.lifecycle)
+        snapshot, timer = held.snapshot, held.timer
         return {
             "tenant": self.tenant,
             "id": snapshot.id,
@@ -285,7 +302,8 @@ def _fell_due_with(first: Entry, entry: Entry) -> bool:
 
 def _held(row: Any) -> Held:
     snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
-    return Held(snapshot, row.lifecycle, snapshot.version)
+    timer = next_timer(snapshot, row.lifecycle)
+    return Held(snapshot, row.lifecycle, snapshot.version, timer)
 
 
 def _columns(record: Activity | Order, dialect: Dialect) -> dict[str, Any]:

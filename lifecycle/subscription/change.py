@@ -14,6 +14,7 @@ from sublife.lifecycle.model import (
     Payload,
     Refusal,
     Value,
+    evolved,
     iso,
 )
 from sublife.lifecycle.money import Money
@@ -49,7 +50,7 @@ _ONE_DAY = timedelta(days=1)
 
 def changed(subject: Subscription, **changes: Any) -> Subscription:
     """Return the subject with *changes*, counted as one update (TRM-33)."""
-    return replace(subject, updates=subject.updates + 1, **changes)
+    return evolved(subject, updates=subject.updates + 1, **changes)
 
 
 def dropped(subject: Subscription, why: str) -> tuple[Fact, ...]:

@@ -608,6 +608,16 @@ class TestStuck:
 
         assert desk.subscription("s2").state == "grace"
 
+    def test_an_id_of_the_calendar_is_refused(self, desk: "Desk") -> None:
+        """What begins with `timer:` is no host's to give, and nothing is written."""
+        desk.sell("s1", autorenew=False)
+        before = desk.store.history()
+
+        with pytest.raises(EventIdTakenError, match="timer:.* belong to timed events"):
+            desk.do("suspend", "s1", MID_TERM, event_id="timer:s1/term_ended")
+
+        assert desk.store.history() == before
+
     def test_a_refused_timer_makes_its_subject_stuck(
         self, desk: "Desk", monkeypatch: pytest.MonkeyPatch
     ) -> None:
