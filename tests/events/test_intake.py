@@ -613,7 +613,7 @@ class TestStuck:
         desk.sell("s1", autorenew=False)
         before = desk.store.history()
 
-        with pytest.raises(EventIdTakenError, match="timer:.* belong to timed events"):
+        with pytest.raises(EventIdTakenError, match=r"timer:.* belong to timed events"):
             desk.do("suspend", "s1", MID_TERM, event_id="timer:s1/term_ended")
 
         assert desk.store.history() == before
