@@ -74,6 +74,7 @@ steps:
     do: suspend
     subject: s1
     id: stop
+    with: {reasons: [fraud]}
     expect: {repeated: true, facts: []}
   - at: 2024-11-02T00:00:00Z
     do: suspend
