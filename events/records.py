@@ -140,13 +140,13 @@ class Trail:
 
 
 def recording_of(fact: Fact) -> Recording:
-    """Return what a fact leaves behind (table 8.2).
+    """Return what a fact leaves behind (table 8.2); the journal alone for what it does not name.
 
     Three facts depend on how they came about: a purchase with a source in another channel is a
     move (MAN), a seat change says itself whether it adds or removes, and the deletion of what was
     cancelled is no lapse.
     """
-    found = RECORDINGS[fact.name]
+    found = RECORDINGS.get(fact.name, _SILENT)
     match fact.name:
         case "subscription-created" if fact.data.get("path") == "manual":
             return Recording(Kind.MIGRATION, Stage.SUCCEEDED, "moved", found.order, found.webhook)

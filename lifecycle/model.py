@@ -349,6 +349,11 @@ def no_reads(_subject: Snapshot | None, _event: Event) -> Reads:
     return NO_READS
 
 
+def no_claims(_subject: Snapshot) -> tuple[str, ...]:
+    """Return that a subject holds nothing that only one may hold."""
+    return ()
+
+
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Lifecycle:
     """A whole lifecycle as data: states, requests, timers and rules.
@@ -364,6 +369,8 @@ class Lifecycle:
         closed: the refusing rows.
         timers: all timers of a snapshot, in the order they fire at one instant.
         reads: which other subjects an event must see.
+        claims: names of what the subject holds and only one may hold; a unique key in the store
+            stands behind the rule that asks first.
         compounds: requests that are several at once.
         internal: requests that only follow from another event, never asked for by anyone.
         figures: the policy figures its rules ask for, with their units.
@@ -380,6 +387,7 @@ class Lifecycle:
     closed: tuple[Closed, ...]
     timers: Callable[[Any], tuple[Timer, ...]]
     reads: Callable[[Any, Event], Reads] = no_reads
+    claims: Callable[[Any], tuple[str, ...]] = no_claims
     compounds: Mapping[str, Compound] = field(default_factory=dict[str, Compound])
     internal: frozenset[str] = frozenset()
     figures: Mapping[str, Unit] = field(default_factory=dict[str, Unit])
