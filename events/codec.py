@@ -29,14 +29,30 @@ def adapter(shape: type[T]) -> TypeAdapter[T]:
 
 @lru_cache(maxsize=1024)
 def encode_actor(actor: Actor) -> str:
-    """Return an actor as compact JSON; the same few act again and again."""
-    return encode(actor)
+    """Return an actor as canonical JSON; the same few act again and again."""
+    return canonical(json.loads(encode(actor)))
+
+
+_encoder = json.JSONEncoder(separators=(",", ":"), ensure_ascii=False, sort_keys=True)
+
+
+def canonical(value: object) -> str:
+    """Return JSON with sorted keys and no spaces: one text for one value, on every database."""
+    return _encoder.encode(value)
 
 
 def encode(value: Snapshot | Payload | Actor) -> str:
     """Return a shape as compact JSON without the fields that equal their default."""
     found: TypeAdapter[Any] = adapter(type(value))
     return found.dump_json(value, exclude_defaults=True).decode()
+
+
+def encode_payload(data: Payload) -> str:
+    """Return a payload as canonical JSON, as the journal keeps it."""
+    return _NOTHING if type(data) is Payload else canonical(json.loads(encode(data)))
+
+
+_NOTHING = "{}"
 
 
 def decode_snapshot(lifecycle: str, text: str) -> Snapshot:
@@ -66,7 +82,7 @@ def encode_outcome(outcome: tuple[Fact, ...] | Refusal) -> str:
         }
     else:
         body = [[fact.name, dict(fact.data), list(fact.rules)] for fact in outcome]
-    return json.dumps({"v": VERSION, "of": body}, separators=(",", ":"), ensure_ascii=False)
+    return canonical({"v": VERSION, "of": body})
 
 
 def decode_outcome(text: str) -> tuple[Fact, ...] | Refusal:

@@ -4,6 +4,7 @@ import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime
+from functools import partial
 
 from sublife.events.logs import log
 from sublife.events.store import Entry, Store, Transaction
@@ -32,6 +33,22 @@ class IntakeError(RuntimeError):
 
 class EventInFutureError(IntakeError):
     """The event is dated later than the store's clock; what has not happened cannot be decided."""
+
+
+class StaleVersionError(IntakeError):
+    """The subject has moved on since the caller looked at it.
+
+    Attributes:
+        subject: id.
+        expected: the version the caller has seen.
+        found: the version the subject has when the event is to be decided.
+    """
+
+    def __init__(self, subject: str, expected: int, found: int) -> None:
+        self.subject, self.expected, self.found = subject, expected, found
+        super().__init__(
+            f"{subject} is at version {found}, not {expected}; look at it again, then decide"
+        )
 
 
 class EventIdTakenError(IntakeError):
@@ -110,17 +127,20 @@ class Settled:
     stuck: tuple[Stuck, ...] = ()
 
 
-def submit(store: Store, event: Event) -> Outcome:
+def submit(store: Store, event: Event, *, expected_version: int | None = None) -> Outcome:
     """Take in one user event: settle what is due by then, decide it, write it down.
 
     All in one transaction. The same event id a second time changes nothing and returns the first
     outcome. A refusal is written to the journal and changes nothing else.
 
     Args:
-        store: of the tenant the subject belongs to.
+        store: of the tenant the subject belongs to; `store.within(session)` to take the event in
+            as part of a host's transaction.
         event: dated when it happened, at the latest now.
+        expected_version: the version the caller has seen; 0 for a subject that is to be new.
 
     Raises:
+        StaleVersionError: the subject is at another version, after what was due has happened.
         EventInFutureError: it is dated after the store's clock.
         EventIdTakenError: its id, or one that follows from it, was used for something else.
         UnknownSubjectError: its subject does not exist, and it creates none.
@@ -139,10 +159,13 @@ def submit(store: Store, event: Event) -> Outcome:
             f"event {event.id} on {event.subject} is dated {iso(event.at)}, but it is {iso(now)}; "
             "submit it when it has happened"
         )
-    with store.transaction() as tx:
+
+    def take(tx: Transaction) -> Outcome:
         if first := tx.look(event):
             return _repeated(first, event)
-        return _Intake(tx, now).take(event)
+        return _Intake(tx, now).take(event, expected_version)
+
+    return store.run(take)
 
 
 def settle(store: Store, now: datetime, *, batch: int = BATCH, collect: bool = True) -> Settled:
@@ -166,18 +189,40 @@ def settle(store: Store, now: datetime, *, batch: int = BATCH, collect: bool = T
     count = 0
     more = True
     while more:
-        with store.transaction() as tx:
-            due, horizon, more = tx.claim(now, limit=batch, but=stuck)
-            if not due:
-                break
-            intake = _Intake(tx, now)
-            intake.advance(due, horizon, stuck=stuck)
-        happened = tuple(each for outcome in intake.outcomes for each in outcome.sequence())
+        done = store.run(partial(_settle_batch, now=now, limit=batch, but=stuck))
+        happened = tuple(each for outcome in done.outcomes for each in outcome.sequence())
         count += len(happened)
+        more = done.more
+        stuck |= done.stuck
         if collect:
             outcomes.extend(happened)
-        log.info("batch_settled", tenant=store.tenant, events=len(happened), until=iso(horizon))
+        if happened:
+            log.info(
+                "batch_settled", tenant=store.tenant, events=len(happened), until=iso(done.until)
+            )
     return Settled(tuple(outcomes), count, tuple(stuck.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Batch:
+    """What became of one claim."""
+
+    outcomes: list[Outcome]
+    until: datetime
+    more: bool
+    stuck: dict[str, Stuck]
+
+
+def _settle_batch(
+    tx: Transaction, *, now: datetime, limit: int, but: Mapping[str, Stuck]
+) -> _Batch:
+    """Claim what is due first and move it as far as nothing left out comes before it."""
+    due, horizon, more = tx.claim(now, limit=limit, but=but)
+    intake = _Intake(tx, now)
+    stuck: dict[str, Stuck] = {}
+    intake.prefetch(due)
+    intake.advance(due, horizon, stuck=stuck)
+    return _Batch(intake.outcomes, horizon, more and bool(due), stuck)
 
 
 def _repeated(entries: tuple[Entry, ...], event: Event) -> Outcome:
@@ -228,9 +273,11 @@ class _Intake:
         self.policy = tx.policy
         self.outcomes: list[Outcome] = []
 
-    def take(self, event: Event) -> Outcome:
+    def take(self, event: Event, expected_version: int | None = None) -> Outcome:
         """Decide a user event after what is due by its instant, and take it down."""
         decided: dict[str, Snapshot] = {}
+        if expected_version is not None:
+            self._expect(event, expected_version)
         planned = self._plan(event, decided)
         before = tuple(self.outcomes)
         if isinstance(planned, Refusal):
@@ -246,6 +293,24 @@ class _Intake:
             before=before,
             after=tuple(self.outcomes[len(before) :]),
         )
+
+    def _expect(self, event: Event, expected: int) -> None:
+        self.advance((event.subject,), event.at)
+        held = self.tx.held(event.subject)
+        found = held.snapshot.version if held else 0
+        if found != expected:
+            raise StaleVersionError(event.subject, expected, found)
+
+    def prefetch(self, due: Iterable[str]) -> None:
+        """Read at once what the next timers of *due* must see; one by one takes far longer."""
+        names: set[str] = set()
+        for subject in due:
+            held = self.tx.held(subject)
+            if held is not None and held.timer is not None:
+                event = timed_event(held.snapshot, held.timer, held.lifecycle)
+                asked = reads(held.snapshot, event)
+                names.update(asked.subjects)
+        self.tx.hold(names)
 
     def advance(
         self, subjects: Iterable[str], until: datetime, *, stuck: dict[str, Stuck] | None = None
@@ -334,7 +399,7 @@ class _Intake:
         due: list[str] = []
         more = True
         while more:
-            found, _, more = self.tx.claim(until, limit=BATCH, but=due)
+            found, _, more = self.tx.claim(until, limit=BATCH, but=due, waiting=True)
             due.extend(found)
         self.advance(due, until)
 

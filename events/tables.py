@@ -6,7 +6,9 @@ from typing import Any, ClassVar
 
 from sqlalchemy import (
     BigInteger,
+    ColumnElement,
     Dialect,
+    ForeignKeyConstraint,
     Index,
     Integer,
     MetaData,
@@ -14,8 +16,10 @@ from sqlalchemy import (
     String,
     Text,
     UniqueConstraint,
+    cast,
     text,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -69,7 +73,31 @@ class ExactAmount(TypeDecorator[Decimal]):
         return None if value is None else Decimal(value)
 
 
+class JsonText(TypeDecorator[str]):
+    """JSON as text to Python: text on SQLite, `JSONB` on PostgreSQL, where SQL can look inside."""
+
+    impl = Text
+    cache_ok = True
+
+    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
+        """Return text on SQLite, `JSONB` elsewhere."""
+        found: TypeEngine[Any] = Text() if dialect.name == "sqlite" else JSONB()
+        return dialect.type_descriptor(found)
+
+    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
+        """Return the column as text wherever it is read."""
+        return cast(column, Text)
+
+
 _Position = BigInteger().with_variant(Integer, "sqlite")
+
+
+_Name = String().with_variant(String(collation="C"), "postgresql")
+"""Names sort by their bytes, so that every database gives one order."""
+
+
+def _name(**more: Any) -> Any:
+    return Field(sa_type=_Name, **more)
 
 
 def _instant(**more: Any) -> Any:
@@ -83,7 +111,11 @@ class Row(SQLModel):
 
 
 class SubjectRow(Row, table=True):
-    """A subject as it stands; the row is the timer: `due_at` is the earliest there is."""
+    """A subject as it stands; the row is the timer: `due_at` is the earliest there is.
+
+    `sequence` counts its journal rows, `head` is the hash of the latest one, and `stamp` is that
+    row's place in the order in which facts are handed on.
+    """
 
     __tablename__ = "sublife_subject"  # pyright: ignore[reportAssignmentType] – SQLModel
     __table_args__ = (
@@ -98,57 +130,75 @@ class SubjectRow(Row, table=True):
         Index("sublife_subject_customer", "tenant", "customer"),
     )
 
-    tenant: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
+    tenant: str = _name(primary_key=True)
+    id: str = _name(primary_key=True)
     lifecycle: str
     state: str
     version: int
-    customer: str
-    partner: str
+    sequence: int
+    customer: str = _name()
+    partner: str = _name()
     changed_at: datetime = _instant()
     due_at: datetime | None = _instant(default=None)
     due: str | None = None
-    snapshot: str = Field(sa_type=Text)
+    stamp: int = Field(sa_type=BigInteger)
+    head: str
+    snapshot: str = Field(sa_type=JsonText)
 
 
 class JournalRow(Row, table=True):
-    """One event as it was decided: accepted or refused, never edited."""
+    """One event as it was decided: accepted or refused, never edited.
+
+    `sequence` counts the rows of a subject from 1 without a gap; `hash` covers this row and the
+    hash of the one before. `stamp` and `position` are the order in which facts are handed on.
+    """
 
     __tablename__ = "sublife_journal"  # pyright: ignore[reportAssignmentType] – SQLModel
     __table_args__ = (
         UniqueConstraint("tenant", "event_id", name="sublife_journal_event"),
-        Index("sublife_journal_subject", "tenant", "subject", "position"),
-        Index(
-            "sublife_journal_version",
-            "tenant",
-            "subject",
-            "version",
-            unique=True,
-            sqlite_where=text("code IS NULL"),
-            postgresql_where=text("code IS NULL"),
-        ),
+        UniqueConstraint("tenant", "subject", "sequence", name="sublife_journal_sequence"),
+        Index("sublife_journal_order", "tenant", "stamp", "position"),
     )
 
     position: int | None = Field(default=None, primary_key=True, sa_type=_Position)
-    tenant: str
-    event_id: str
+    tenant: str = _name()
+    subject: str = _name()
+    sequence: int
+    stamp: int = Field(sa_type=BigInteger)
+    event_id: str = _name()
     lifecycle: str
-    subject: str
     version: int
-    name: str
+    name: str = _name()
     effective_at: datetime = _instant()
     recorded_at: datetime = _instant()
     actor_kind: str
     actor_id: str
-    actor: str = Field(sa_type=Text)
+    actor: str = Field(sa_type=JsonText)
     cause: str | None = None
     state_before: str
     state: str
     rules: str
     policy: str
     code: str | None = None
-    data: str = Field(sa_type=Text)
-    outcome: str = Field(sa_type=Text)
+    data: str = Field(sa_type=JsonText)
+    outcome: str = Field(sa_type=JsonText)
+    hash: str
+
+
+class ClaimRow(Row, table=True):
+    """What only one subject may hold, and the subject that holds it (EA-26)."""
+
+    __tablename__ = "sublife_claim"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "subject"], ["sublife_subject.tenant", "sublife_subject.id"]
+        ),
+        Index("sublife_claim_subject", "tenant", "subject"),
+    )
+
+    tenant: str = _name(primary_key=True)
+    name: str = _name(primary_key=True)
+    subject: str = _name()
 
 
 class ActivityRow(Row, table=True):
@@ -156,6 +206,10 @@ class ActivityRow(Row, table=True):
 
     __tablename__ = "sublife_activity"  # pyright: ignore[reportAssignmentType] – SQLModel
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "event_id"], ["sublife_journal.tenant", "sublife_journal.event_id"]
+        ),
+        Index("sublife_activity_event", "tenant", "event_id"),
         Index("sublife_activity_period", "tenant", "effective_at"),
         Index("sublife_activity_customer", "tenant", "customer", "effective_at"),
         Index("sublife_activity_partner", "tenant", "partner", "effective_at"),
@@ -163,17 +217,17 @@ class ActivityRow(Row, table=True):
         Index("sublife_activity_kind", "tenant", "kind", "effective_at"),
     )
 
-    tenant: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
+    tenant: str = _name(primary_key=True)
+    id: str = _name(primary_key=True)
     kind: str
     stage: str
     outcome: str | None = None
     fact: str
     effective_at: datetime = _instant()
     recorded_at: datetime = _instant()
-    partner: str
-    customer: str
-    subscription: str
+    partner: str = _name()
+    customer: str = _name()
+    subscription: str = _name()
     source_subscription: str | None = None
     new_subscription: str | None = None
     actor_kind: str
@@ -181,7 +235,7 @@ class ActivityRow(Row, table=True):
     path: str | None = None
     channel: str | None = None
     order_id: str | None = None
-    event_id: str
+    event_id: str = _name()
     version: int
     number: int
     rules: str
@@ -194,28 +248,32 @@ class OrderRow(Row, table=True):
 
     __tablename__ = "sublife_order"  # pyright: ignore[reportAssignmentType] – SQLModel
     __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "event_id"], ["sublife_journal.tenant", "sublife_journal.event_id"]
+        ),
+        Index("sublife_order_event", "tenant", "event_id"),
         Index("sublife_order_period", "tenant", "effective_at"),
         Index("sublife_order_partner", "tenant", "partner", "effective_at"),
         Index("sublife_order_customer", "tenant", "customer", "effective_at"),
         Index("sublife_order_subscription", "tenant", "subscription", "effective_at"),
     )
 
-    tenant: str = Field(primary_key=True)
-    id: str = Field(primary_key=True)
+    tenant: str = _name(primary_key=True)
+    id: str = _name(primary_key=True)
     transaction: str
     status: str
     effective_at: datetime = _instant()
     recorded_at: datetime = _instant()
-    partner: str
-    customer: str
-    subscription: str
+    partner: str = _name()
+    customer: str = _name()
+    subscription: str = _name()
     sku: str
     quantity: int
     term: str
     billing: str
     amount: Decimal | None = Field(default=None, sa_type=ExactAmount)
     currency: str | None = None
-    event_id: str
+    event_id: str = _name()
     version: int
     number: int
     policy: str

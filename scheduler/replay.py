@@ -187,7 +187,7 @@ def _next_due(going: _Run) -> datetime | None:
 
 def _compare_store(going: _Run) -> None:
     """Make sure that the store holds what has happened: every subject as it should be."""
-    stored = going.store.snapshots()
+    stored = going.store.all()
     for name in sorted(stored.keys() | going.snapshots.keys()):
         if stored.get(name) != going.snapshots.get(name):
             going.differ(f"the stored row of {name}", going.snapshots.get(name), stored.get(name))
@@ -324,7 +324,7 @@ def _rows(going: _Run) -> _Rows:
     expects: list[Expect | Overall] = [act.expect for act in going.scenario.acts]
     asked = (*expects, going.scenario.expect)
     return _Rows(
-        _by_event(going.store.activities() if any(e.records is not None for e in asked) else ()),
+        _by_event(going.store.records() if any(e.records is not None for e in asked) else ()),
         _by_event(going.store.orders() if any(e.orders is not None for e in asked) else ()),
     )
 

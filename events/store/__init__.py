@@ -1,35 +1,62 @@
 """The store: the only folder that speaks SQL. Subjects, journal and records of many tenants."""
 
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Any, Protocol
+from typing import Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, Table, select
+from sqlalchemy import Connection, Engine
+from sqlalchemy.orm import Session
 
 from sublife.events import codec
 from sublife.events.packs import load_pack
-from sublife.events.store.engine import READING, open_engine
+from sublife.events.store import reading
+from sublife.events.store.database import Joined, Own, Source, open_engine
 from sublife.events.store.entry import Entry, digest_of, entry_of
-from sublife.events.store.error import ConflictError, StoreError
+from sublife.events.store.error import (
+    ConflictError,
+    FullError,
+    LockedError,
+    StoreError,
+    UnreachableError,
+)
+from sublife.events.store.page import LIMIT, CursorError, Page
+from sublife.events.store.reading import Due
+from sublife.events.store.schema import make_schema
 from sublife.events.store.statement import (
-    ACTIVITY,
     ALL_SUBJECTS,
     ANY_ENTRY,
     BY_ID,
+    CHRONICLE,
     DIGESTED,
-    HISTORY,
-    JOURNAL,
     NEXT_DUE,
-    ORDER,
     restored,
 )
-from sublife.events.store.transaction import Held, Transaction
+from sublife.events.store.transaction import NOTHING, Held, Touched, Transaction
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.model import Snapshot
 from sublife.lifecycle.policy import Policy
 
-__all__ = ["Clock", "ConflictError", "Entry", "Held", "Store", "StoreError", "Transaction"]
+__all__ = [
+    "Clock",
+    "ConflictError",
+    "CursorError",
+    "Due",
+    "Entry",
+    "FullError",
+    "Held",
+    "LockedError",
+    "Page",
+    "Store",
+    "StoreError",
+    "Touched",
+    "Transaction",
+    "UnreachableError",
+]
+
+T = TypeVar("T")
+ATTEMPTS = 8
+"""How often a transaction is tried when other writers come between."""
 
 
 class Clock(Protocol):
@@ -44,20 +71,27 @@ class Store:
     """Subjects, journal and records of one tenant in one database.
 
     Args:
-        engine: an SQLAlchemy engine; `Store.open` makes the right one.
+        engine: an SQLAlchemy engine whose database has our tables; `Store.open` makes both.
         clock: tells when things are written down.
         policy: decides events submitted here; the pack `microsoft-csp` if not given.
         tenant: whose rows these are; tenants never see each other.
+        source: where transactions come from; the engine if not given.
     """
 
     def __init__(
-        self, engine: Engine, *, clock: Clock, policy: Policy | None = None, tenant: str = "default"
+        self,
+        engine: Engine,
+        *,
+        clock: Clock,
+        policy: Policy | None = None,
+        tenant: str = "default",
+        source: Source | None = None,
     ) -> None:
         self.engine = engine
         self.clock = clock
         self.policy = policy or load_pack()
         self.tenant = tenant
-        self._reader = engine.execution_options(**{READING: True})
+        self._source: Source = source or Own(engine)
 
     @classmethod
     def open(
@@ -68,86 +102,211 @@ class Store:
         policy: Policy | None = None,
         tenant: str = "default",
     ) -> "Store":
-        """Open a database, making its tables where they are missing.
+        """Open a database, making its tables where it has none.
 
         Args:
-            url: `sqlite://` (in memory, for one thread) or `sqlite:///path/to/file.db`.
+            url: `sqlite://` (in memory, for one thread), `sqlite:///path/to/file.db` or
+                `postgresql://user@host/database`.
             clock: tells when things are written down.
             policy: decides events submitted here; the pack `microsoft-csp` if not given.
             tenant: whose rows these are.
 
         Raises:
-            StoreError: the address is no SQLite address, or the database cannot be opened.
+            StoreError: the address is none of these, or the database cannot be opened.
         """
-        return cls(open_engine(url), clock=clock, policy=policy, tenant=tenant)
+        engine = open_engine(url)
+        make_schema(engine)
+        return cls(engine, clock=clock, policy=policy, tenant=tenant)
 
     def of(
         self, tenant: str, *, policy: Policy | None = None, clock: Clock | None = None
     ) -> "Store":
         """Return the same database for another tenant, policy or clock."""
         return Store(
-            self.engine, clock=clock or self.clock, policy=policy or self.policy, tenant=tenant
+            self.engine,
+            clock=clock or self.clock,
+            policy=policy or self.policy,
+            tenant=tenant,
+            source=self._source,
+        )
+
+    def within(self, session: Session | Connection) -> "Store":
+        """Return the same store inside a host's own transaction.
+
+        What is submitted to it is there when the host commits, and gone when it rolls back; an
+        error of ours undoes ours alone.
+
+        Args:
+            session: of SQLAlchemy or SQLModel, on a database that has our tables; or a connection
+                with a transaction begun.
+        """
+        connection = session if isinstance(session, Connection) else session.connection()
+        return Store(
+            connection.engine,
+            clock=self.clock,
+            policy=self.policy,
+            tenant=self.tenant,
+            source=Joined(connection),
         )
 
     def close(self) -> None:
-        """Close every connection."""
-        self.engine.dispose()
+        """Close every connection of ours."""
+        self._source.close()
 
     @contextmanager
-    def transaction(self) -> Generator[Transaction]:
-        """Begin one transaction; it commits when the block ends and rolls back if it raises."""
-        with self.engine.begin() as connection:
-            tx = Transaction(connection, tenant=self.tenant, policy=self.policy)
+    def transaction(self, touched: Touched = NOTHING) -> Generator[Transaction]:
+        """Begin one transaction; it commits when the block ends and rolls back if it raises.
+
+        Args:
+            touched: what to lock first, in one fixed order.
+        """
+        with self._source.writing() as link:
+            tx = Transaction(link, tenant=self.tenant, policy=self.policy)
+            tx.lock(touched)
             yield tx
             tx.flush()
 
-    @contextmanager
-    def _reading(self) -> Generator[Connection]:
-        with self._reader.begin() as connection:
-            yield connection
+    def run(self, work: Callable[[Transaction], T]) -> T:
+        """Do *work* in one transaction; where another writer comes between, do it again.
 
-    def snapshot(self, subject: str) -> Snapshot | None:
+        A second attempt locks at once, in one fixed order, all that the first one has read.
+
+        Raises:
+            ConflictError: others came between every time; nothing was changed.
+            UnreachableError: the database did not answer at all.
+        """
+        touched = NOTHING
+        for attempt in range(1, ATTEMPTS + 1):
+            tx: Transaction | None = None
+            try:
+                with self.transaction(touched) as tx:
+                    return work(tx)
+            except (ConflictError, UnreachableError):
+                if attempt == ATTEMPTS:
+                    raise
+                touched = tx.touched if tx else touched
+        raise AssertionError
+
+    @contextmanager
+    def preview(self) -> Generator[Transaction]:
+        """Begin a transaction whose changes are seen inside the block and never written."""
+        with self._source.reading() as link:
+            yield Transaction(link, tenant=self.tenant, policy=self.policy, reading=True)
+
+    def get(self, subject: str) -> Snapshot | None:
         """Return a subject as it stands, or `None` if it does not exist."""
-        with self._reading() as connection:
-            rows = BY_ID.rows(connection, {"t": self.tenant, "i": subject})
+        with self._source.reading() as link:
+            rows = BY_ID.rows(link, {"t": self.tenant, "i": subject})
         return codec.decode_snapshot(rows[0].lifecycle, rows[0].snapshot) if rows else None
 
-    def snapshots(self) -> Mapping[str, Snapshot]:
+    def all(self) -> Mapping[str, Snapshot]:
         """Return every subject of the tenant by its id, in order of the ids."""
-        with self._reading() as connection:
-            rows = ALL_SUBJECTS.rows(connection, {"t": self.tenant})
+        with self._source.reading() as link:
+            rows = ALL_SUBJECTS.rows(link, {"t": self.tenant})
         return {row.id: codec.decode_snapshot(row.lifecycle, row.snapshot) for row in rows}
 
     def next_due(self) -> datetime | None:
         """Return the earliest instant at which a timer of the tenant is due, or `None`."""
-        with self._reading() as connection:
-            due_at = NEXT_DUE.rows(connection, {"t": self.tenant})[0].due_at
+        with self._source.reading() as link:
+            due_at = NEXT_DUE.rows(link, {"t": self.tenant})[0].due_at
         return None if due_at is None else restored(due_at)
 
-    def history(self, subject: str | None = None) -> tuple[Entry, ...]:
-        """Return the journal of one subject, or of all, by subject and version."""
-        query = HISTORY if subject is None else HISTORY.where(JOURNAL.c.subject == subject)
-        with self._reading() as connection:
-            return tuple(entry_of(row) for row in connection.execute(query, {"t": self.tenant}))
+    def due(
+        self, until: datetime | None = None, *, after: str | None = None, limit: int = LIMIT
+    ) -> Page[Due]:
+        """Return subjects with a timer, the earliest first.
 
-    def activities(self) -> Sequence[ActivityRow]:
-        """Return the activity records of the tenant, by instant, then sequence (EVT-05)."""
-        return [ActivityRow(**row) for row in self._rows(ACTIVITY)]
+        Args:
+            until: UTC instant, inclusive; all if not given.
+            after: the cursor of the page before.
+            limit: rows of the page.
 
-    def orders(self) -> Sequence[OrderRow]:
-        """Return the order records of the tenant, by instant, then sequence."""
-        return [OrderRow(**row) for row in self._rows(ORDER)]
+        Raises:
+            CursorError: *after* is no cursor of this question.
+        """
+        with self._source.reading() as link:
+            return reading.due(link, self.tenant, until, after, limit)
 
-    def _rows(self, table: Table) -> Sequence[Mapping[str, Any]]:
-        by = (table.c.effective_at, table.c.subscription, table.c.version, table.c.number)
-        query = select(table).where(table.c.tenant == self.tenant).order_by(*by)
-        with self._reading() as connection:
-            return [dict(row) for row in connection.execute(query).mappings()]
+    def history(self, subject: str, *, after: str | None = None, limit: int = LIMIT) -> Page[Entry]:
+        """Return the journal of one subject, refused events included, in order.
+
+        Args:
+            subject: id.
+            after: the cursor of the page before.
+            limit: rows of the page.
+
+        Raises:
+            CursorError: *after* is no cursor of this question.
+        """
+        with self._source.reading() as link:
+            return reading.history(link, self.tenant, subject, after, limit)
+
+    def journal(self) -> Iterator[Entry]:
+        """Yield the journal of every subject, by subject, then sequence."""
+        with self._source.reading() as link:
+            rows = CHRONICLE.rows(link, {"t": self.tenant})
+        yield from map(entry_of, rows)
+
+    def records(
+        self,
+        *,
+        customer: str | None = None,
+        partner: str | None = None,
+        subscription: str | None = None,
+        kind: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = LIMIT,
+    ) -> Page[ActivityRow]:
+        """Return activity records, by instant, then sequence (EVT-05).
+
+        Args:
+            customer: of this customer tenant alone.
+            partner: of this partner tenant alone.
+            subscription: of this subscription alone.
+            kind: `migration` or `renewal` alone (EVT-04).
+            since: UTC instant, inclusive.
+            until: UTC instant, exclusive.
+            after: the cursor of the page before.
+            limit: rows of the page.
+
+        Raises:
+            CursorError: *after* is no cursor of this question.
+        """
+        filters = {
+            "customer": customer,
+            "partner": partner,
+            "subscription": subscription,
+            "kind": kind,
+        }
+        with self._source.reading() as link:
+            return reading.records(
+                link, self.tenant, ActivityRow, filters, (since, until), (after, limit)
+            )
+
+    def orders(
+        self,
+        *,
+        customer: str | None = None,
+        partner: str | None = None,
+        subscription: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+        after: str | None = None,
+        limit: int = LIMIT,
+    ) -> Page[OrderRow]:
+        """Return order records, by instant, then sequence; as `records` does (EVT-09)."""
+        filters = {"customer": customer, "partner": partner, "subscription": subscription}
+        with self._source.reading() as link:
+            return reading.records(
+                link, self.tenant, OrderRow, filters, (since, until), (after, limit)
+            )
 
     def is_empty(self) -> bool:
         """Return whether nothing has been written for the tenant."""
-        with self._reading() as connection:
-            return not ANY_ENTRY.rows(connection, {"t": self.tenant})
+        with self._source.reading() as link:
+            return not ANY_ENTRY.rows(link, {"t": self.tenant})
 
     def digest(self) -> str:
         """Return the SHA-256 of the tenant's journal, in hexadecimal.
@@ -155,5 +314,6 @@ class Store:
         Over what happened, to whom, when, by whom and why; not over when it was written down, so
         a daemon that slept has the digest of one that did not.
         """
-        with self._reading() as connection:
-            return digest_of(DIGESTED.rows(connection, {"t": self.tenant}))
+        with self._source.reading() as link:
+            rows = DIGESTED.raw(link, {"t": self.tenant})
+            return digest_of(rows, canonical=link.is_sqlite)

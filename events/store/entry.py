@@ -1,5 +1,6 @@
 """A journal row as a value, and the digest over rows."""
 
+import json
 from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
@@ -20,6 +21,7 @@ class Entry:
         state_before: of the subject.
         state: of the subject after it; the same if it was refused.
         version: of the subject after it.
+        sequence: of the row among those of its subject, refused ones included, from 1.
         rules: that decided it.
         policy: id and content hash of the pack that decided it.
         recorded_at: UTC instant it was written down.
@@ -30,6 +32,7 @@ class Entry:
     state_before: str
     state: str
     version: int
+    sequence: int
     rules: tuple[str, ...]
     policy: str
     recorded_at: datetime
@@ -42,7 +45,7 @@ def entry_of(row: Any) -> Entry:
         row.event_id,
         row.name,
         row.subject,
-        row.effective_at,
+        restored(row.effective_at),
         codec.decode_actor(row.actor),
         codec.decode_payload(row.lifecycle, row.name, row.data),
         row.cause,
@@ -53,18 +56,32 @@ def entry_of(row: Any) -> Entry:
         row.state_before,
         row.state,
         row.version,
+        row.sequence,
         tuple(row.rules.split()),
         row.policy,
-        row.recorded_at,
+        restored(row.recorded_at),
         codec.decode_outcome(row.outcome),
     )
 
 
-def digest_of(rows: Iterable[Any]) -> str:
-    """Return the SHA-256 of journal rows, in hexadecimal: all but when they were written down."""
+JSON_AT = frozenset({6, 13, 14})
+"""Where `DIGESTED` has JSON, which PostgreSQL gives back in an order and spacing of its own."""
+
+
+def digest_of(rows: Iterable[tuple[Any, ...]], *, canonical: bool) -> str:
+    """Return the SHA-256 of journal rows, in hexadecimal: all but when they were written down.
+
+    Args:
+        rows: the columns of `DIGESTED`, by subject and sequence.
+        canonical: whether JSON comes as it was written; else it is brought back to that form.
+    """
     sha = sha256()
     for row in rows:
-        effective_at, *rest = row
+        effective_at, *rest = row if canonical else map(_canonical, range(len(row)), row)
         parts = (iso(restored(effective_at)), *("" if each is None else str(each) for each in rest))
         sha.update(("\x1f".join(parts) + "\n").encode())
     return sha.hexdigest()
+
+
+def _canonical(place: int, value: Any) -> Any:
+    return codec.canonical(json.loads(value)) if place in JSON_AT else value

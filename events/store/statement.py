@@ -1,124 +1,238 @@
 """Every SQL statement of the store, compiled once per dialect and run as text."""
 
+import json
 from collections import namedtuple
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, cast
 
 from sqlalchemy import (
-    Connection,
+    BigInteger,
+    Boolean,
+    ColumnElement,
     Dialect,
     Integer,
     Table,
+    Text,
     and_,
     bindparam,
+    delete,
     func,
-    insert,
     literal_column,
     select,
-    update,
 )
+from sqlalchemy.ext.compiler import compiles
 from sqlmodel import SQLModel
 
-from sublife.events.store.error import ConflictError, StoreError
-from sublife.events.tables import ActivityRow, JournalRow, OrderRow, SubjectRow
+from sublife.events.store.link import Link
+from sublife.events.tables import (
+    ActivityRow,
+    ClaimRow,
+    JournalRow,
+    JsonText,
+    OrderRow,
+    SubjectRow,
+    UtcDateTime,
+)
 
 _row_class: Any = namedtuple  # noqa: PYI024 – the typed one wants static names
 """Columns are known at run time only, so their rows have no static type."""
 
 
 class Statement:
-    """A statement compiled once per dialect and run on the driver's own cursor.
-
-    SQLAlchemy takes five times as long to run a clause as the database does; a cursor skips that.
+    """A statement compiled once per dialect.
 
     Args:
         clause: a Core statement with named parameters.
-        leaving_out: columns of an insert that the database fills.
     """
 
-    def __init__(self, clause: Any, *, leaving_out: tuple[str, ...] = ()) -> None:
+    def __init__(self, clause: Any) -> None:
         self._clause = clause
-        self._leaving_out = leaving_out
         self._compiled: dict[str, _Compiled] = {}
 
-    def rows(self, connection: Connection, given: Mapping[str, Any]) -> list[Any]:
+    def rows(self, link: Link, given: Mapping[str, Any]) -> list[Any]:
         """Run a query and return its rows as named tuples.
 
         Raises:
             StoreError: the database cannot answer.
         """
-        compiled = self._for(connection.dialect)
-        cursor = connection.connection.cursor()
-        try:
-            cursor.execute(compiled.text, compiled.values(given))
-            return [compiled.row(*row) for row in cursor.fetchall()]
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _ours(connection, error) from error
-        finally:
-            cursor.close()
+        compiled = self._for(link.dialect)
+        return list(map(compiled.row, link.rows(compiled.text, compiled.values(given))))
 
-    def write(self, connection: Connection, given: Sequence[Mapping[str, Any]]) -> int:
-        """Run an insert or update once for each of *given*; return how many rows it touched.
+    def raw(self, link: Link, given: Mapping[str, Any]) -> list[Any]:
+        """Run a query and return its rows as plain tuples."""
+        compiled = self._for(link.dialect)
+        return link.rows(compiled.text, compiled.values(given))
+
+    def write(self, link: Link, given: Sequence[Mapping[str, Any]]) -> int:
+        """Run a statement once for each of *given*; return how many rows it touched.
 
         Raises:
-            ConflictError: what it writes is there already.
             StoreError: the database cannot take it.
         """
-        compiled = self._for(connection.dialect)
-        cursor = connection.connection.cursor()
-        try:
-            if len(given) == 1:
-                cursor.execute(compiled.text, compiled.values(given[0]))
-            else:
-                cursor.executemany(compiled.text, [compiled.values(each) for each in given])
-            return int(cursor.rowcount)
-        except connection.dialect.loaded_dbapi.Error as error:
-            raise _ours(connection, error) from error
-        finally:
-            cursor.close()
+        compiled = self._for(link.dialect)
+        if len(given) == 1:
+            return link.run(compiled.text, compiled.values(given[0]))
+        return link.run_many(compiled.text, [compiled.values(each) for each in given])
 
     def _for(self, dialect: Dialect) -> "_Compiled":
-        if dialect.name not in self._compiled:
-            self._compiled[dialect.name] = self._compile(dialect)
-        return self._compiled[dialect.name]
-
-    def _compile(self, dialect: Dialect) -> "_Compiled":
-        columns: list[str] | None = None
-        names: tuple[str, ...] = ()
-        if self._clause.is_insert:
-            table = cast("Table", self._clause.table)
-            columns = [name for name in table.c.keys() if name not in self._leaving_out]  # noqa: SIM118 – no mapping
-        elif self._clause.is_select:
-            names = tuple(self._clause.selected_columns.keys())
-        compiled: Any = self._clause.compile(dialect=dialect, column_keys=columns)
-        constants = {name: value for name, value in compiled.params.items() if value is not None}
-        return _Compiled(
-            str(compiled), tuple(compiled.positiontup or ()), constants, _row_class("Row", names)
-        )
+        found = self._compiled.get(dialect.name)
+        if found is None:
+            found = self._compiled[dialect.name] = _compile(self._clause, dialect)
+        return found
 
 
 @dataclass(frozen=True, slots=True)
 class _Compiled:
-    """A statement as text, with the order of its parameters."""
+    """A statement as the driver takes it.
+
+    Args:
+        text: the SQL.
+        names: of the parameters, in the order of their marks; `None` where they go by name.
+        constants: parameters whose value stands in the statement.
+        row: makes a row of a tuple.
+    """
 
     text: str
-    names: tuple[str, ...]
+    names: tuple[str, ...] | None
     constants: Mapping[str, Any]
-    row: Callable[..., Any]
+    row: Any
 
-    def values(self, given: Mapping[str, Any]) -> tuple[Any, ...]:
-        """Return the parameters in the order the text wants them."""
+    def values(self, given: Mapping[str, Any]) -> Any:
+        """Return the parameters as the driver takes them."""
         filled = {**self.constants, **given} if self.constants else given
-        return tuple([filled[name] for name in self.names])
+        return filled if self.names is None else [filled[name] for name in self.names]
 
 
-def _ours(connection: Connection, error: Exception) -> StoreError:
-    """Return a driver's error as one of ours, with what to do."""
-    if isinstance(error, connection.dialect.loaded_dbapi.IntegrityError):
-        return ConflictError(f"another writer was first ({error}); submit the event again")
-    return StoreError(f"the database refused: {error}; nothing was changed")
+def _compile(clause: Any, dialect: Dialect) -> _Compiled:
+    names = tuple(clause.selected_columns.keys()) if clause.is_select else ()
+    compiled: Any = clause.compile(dialect=dialect)
+    constants = {name: value for name, value in compiled.params.items() if value is not None}
+    return _Compiled(
+        str(compiled),
+        tuple(compiled.positiontup) if compiled.positional else None,
+        constants,
+        _row_class("Row", names)._make,
+    )
+
+
+class Bulk:
+    """Writes many rows of one table at once: what differs goes over in one parameter.
+
+    Row by row, a driver and the network between cost PostgreSQL more than the work itself.
+
+    Args:
+        table: whose columns, in their order, a row is a tuple of.
+        columns: the columns given; all that the database does not fill, if not said.
+    """
+
+    def __init__(self, table: Table, columns: Sequence[str] = ()) -> None:
+        self.table = table
+        self.columns = tuple(columns) or tuple(
+            column.name for column in table.columns if column.autoincrement is not True
+        )
+        self._texts: dict[str, str] = {}
+
+    def write(self, link: Link, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Write *rows*; return how many the database took.
+
+        Raises:
+            ConflictError: a row is there already.
+            StoreError: the database cannot take them.
+        """
+        text = self._text(link)
+        if not link.is_sqlite:
+            names = self.names()
+            given = [dict(zip(names, row, strict=True)) for row in rows]
+            return link.run(text, {"rows": json.dumps(given, ensure_ascii=False)})
+        return link.run(text, rows[0]) if len(rows) == 1 else link.run_many(text, rows)
+
+    def names(self) -> tuple[str, ...]:
+        """Return what each place of a row is called."""
+        return self.columns
+
+    def _text(self, link: Link) -> str:
+        found = self._texts.get(link.dialect.name)
+        if found is None:
+            write = self._for_sqlite if link.is_sqlite else self._for_postgresql
+            found = self._texts[link.dialect.name] = write(link.dialect)
+        return found
+
+    def _for_sqlite(self, _dialect: Dialect) -> str:
+        marks = ", ".join("?" * len(self.columns))
+        names = ", ".join(map(_quoted, self.columns))
+        return f"INSERT INTO {self.table.name} ({names}) VALUES ({marks})"  # noqa: S608 – names of our own
+
+    def _for_postgresql(self, dialect: Dialect) -> str:
+        names = ", ".join(map(_quoted, self.columns))
+        values = ", ".join(_given(self.table, name) for name in self.columns)
+        return (
+            f"INSERT INTO {self.table.name} ({names}) SELECT {values} "  # noqa: S608 – names of our own
+            f"FROM {_recordset(self.table, self.columns, dialect)}"
+        )
+
+
+class BulkUpdate(Bulk):
+    """Updates many rows of one table at once, each only if it is still the one decided on.
+
+    A row is a tuple of the columns given, then the row's tenant and id, then the sequence it was
+    read with. An update by id alone would expire a subscription that someone has renewed between.
+    """
+
+    KEY = ("key_tenant", "key_id", "was")
+
+    def _for_sqlite(self, _dialect: Dialect) -> str:
+        sets = ", ".join(f"{_quoted(name)} = ?" for name in self.columns)
+        where = "tenant = ? AND id = ? AND sequence = ?"
+        return f"UPDATE {self.table.name} SET {sets} WHERE {where}"  # noqa: S608 – names of our own
+
+    def _for_postgresql(self, dialect: Dialect) -> str:
+        sets = ", ".join(f"{_quoted(name)} = {_given(self.table, name)}" for name in self.columns)
+        source = _recordset(
+            self.table, self.columns, dialect, ("key_tenant text", "key_id text", "was bigint")
+        )
+        return (
+            f"UPDATE {self.table.name} AS s SET {sets} FROM {source} "  # noqa: S608 – names of our own
+            "WHERE s.tenant = d.key_tenant AND s.id = d.key_id AND s.sequence = d.was"
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """Return what each place of a row is called."""
+        return (*self.columns, *self.KEY)
+
+
+def _recordset(
+    table: Table, columns: Sequence[str], dialect: Dialect, more: Sequence[str] = ()
+) -> str:
+    """Return one JSON parameter as a table of rows."""
+    typed = [f"{_quoted(name)} {_type(table, name, dialect)}" for name in columns]
+    return f"json_to_recordset(%(rows)s::json) AS d({', '.join((*typed, *more))})"
+
+
+def _type(table: Table, name: str, dialect: Dialect) -> str:
+    match table.columns[name].type:
+        case UtcDateTime():
+            return "timestamp"
+        case JsonText():
+            return "text"
+        case kind:
+            return kind.compile(dialect=dialect)
+
+
+def _given(table: Table, name: str) -> str:
+    """Return a column of the recordset; instants go over without their zone, which is UTC."""
+    match table.columns[name].type:
+        case UtcDateTime():
+            return f"d.{_quoted(name)} AT TIME ZONE 'UTC'"
+        case JsonText():
+            return f"CAST(d.{_quoted(name)} AS JSONB)"
+        case _:
+            return f"d.{_quoted(name)}"
+
+
+def _quoted(name: str) -> str:
+    return f'"{name}"'
 
 
 def stored(at: datetime | None, dialect: Dialect) -> Any:
@@ -128,6 +242,11 @@ def stored(at: datetime | None, dialect: Dialect) -> Any:
     return at.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
+def written(at: datetime | None) -> str | None:
+    """Return a UTC instant as a row to be written carries it, the same on every database."""
+    return None if at is None else at.replace(tzinfo=None).isoformat(" ", "microseconds")
+
+
 def restored(value: Any) -> datetime:
     """Return what the driver gives for an instant as an aware datetime in UTC."""
     if isinstance(value, str):
@@ -135,93 +254,190 @@ def restored(value: Any) -> datetime:
     return cast("datetime", value).astimezone(UTC)
 
 
-def _table(row: type[SQLModel]) -> Table:
+class _TransactionId(ColumnElement[int]):
+    """The number of the running transaction on PostgreSQL; 0 on SQLite, which writes in turn."""
+
+    inherit_cache = True
+    type = BigInteger()
+
+
+@compiles(_TransactionId, "sqlite")
+def _no_number(_element: _TransactionId, _compiler: Any, **_more: Any) -> str:
+    return "0"
+
+
+@compiles(_TransactionId, "postgresql")
+def _own_number(_element: _TransactionId, _compiler: Any, **_more: Any) -> str:
+    return "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)"
+
+
+class _Listed(ColumnElement[bool]):
+    """Whether a column is one of a JSON list that goes over as one parameter."""
+
+    inherit_cache = False
+    type = Boolean()
+
+    def __init__(self, column: ColumnElement[Any], name: str) -> None:
+        self.column = column
+        self.values = bindparam(name, type_=Text())
+
+
+@compiles(_Listed, "sqlite")
+def _listed_in_sqlite(element: _Listed, compiler: Any, **more: Any) -> str:
+    column, values = (compiler.process(each, **more) for each in (element.column, element.values))
+    return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 – names of our own
+
+
+@compiles(_Listed, "postgresql")
+def _listed_in_postgresql(element: _Listed, compiler: Any, **more: Any) -> str:
+    column, values = (compiler.process(each, **more) for each in (element.column, element.values))
+    return f"{column} = ANY(ARRAY(SELECT json_array_elements_text(CAST({values} AS JSON))))"
+
+
+def table_of(row: type[SQLModel]) -> Table:
+    """Return the table behind a class of rows."""
     return cast("Table", row.__table__)  # type: ignore[attr-defined]
 
 
-SUBJECT, JOURNAL = _table(SubjectRow), _table(JournalRow)
-ACTIVITY, ORDER = _table(ActivityRow), _table(OrderRow)
-
-FIND = select(SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.snapshot)
-BY_ID = Statement(FIND.where(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.id == bindparam("i")))
+SUBJECT, JOURNAL, CLAIM_TABLE = table_of(SubjectRow), table_of(JournalRow), table_of(ClaimRow)
+ACTIVITY, ORDER = table_of(ActivityRow), table_of(OrderRow)
+_OURS = SUBJECT.c.tenant == bindparam("t")
+_HELD = (
+    SUBJECT.c.id,
+    SUBJECT.c.lifecycle,
+    SUBJECT.c.sequence,
+    SUBJECT.c.stamp,
+    SUBJECT.c.head,
+    SUBJECT.c.snapshot,
+)
+_NUMBER = _TransactionId().label("number")
 _KNOWN = (
     select(JOURNAL.c.position)
     .where(JOURNAL.c.tenant == bindparam("t"), JOURNAL.c.event_id == bindparam("e"))
     .scalar_subquery()
+    .label("known")
 )
-FIRST_LOOK = Statement(
-    select(
-        SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.snapshot, _KNOWN.label("known")
-    ).select_from(
-        select(literal_column("1", Integer()).label("one"))
-        .subquery()
-        .outerjoin(
-            SUBJECT,
-            and_(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.id == bindparam("i")),
-        )
-    )
+
+FIND = select(*_HELD).where(_OURS, SUBJECT.c.id == bindparam("i"))
+BY_ID = Statement(FIND)
+LOCKED = Statement(FIND.with_for_update())
+LOOK = Statement(
+    select(*_HELD, _KNOWN, _NUMBER)
+    .where(_OURS, SUBJECT.c.id == bindparam("i"))
+    .with_for_update(of=SUBJECT)
 )
-BY_CUSTOMER = Statement(
-    FIND.where(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.customer == bindparam("c")).order_by(
-        SUBJECT.c.id
-    )
+LOOK_ABSENT = Statement(select(_KNOWN, _NUMBER))
+NUMBER = Statement(select(_NUMBER))
+LATEST = Statement(
+    select(JOURNAL.c.sequence, JOURNAL.c.hash, JOURNAL.c.stamp)
+    .where(JOURNAL.c.tenant == bindparam("t"), JOURNAL.c.subject == bindparam("i"))
+    .order_by(JOURNAL.c.sequence.desc())
+    .limit(literal_column("1", Integer()))
 )
-CLAIM = Statement(
-    select(SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.snapshot, SUBJECT.c.due_at)
-    .where(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at <= bindparam("until"))
+"""Of a subject that has no row: refused events are its only history."""
+OF_CUSTOMER = Statement(
+    select(*_HELD)
+    .where(_OURS, SUBJECT.c.customer == bindparam("c"))
+    .order_by(SUBJECT.c.id)
+    .with_for_update()
+)
+SEVERAL = Statement(
+    select(*_HELD)
+    .where(_OURS, _Listed(SUBJECT.c.id, "ids"))
+    .order_by(SUBJECT.c.id)
+    .with_for_update(of=SUBJECT)
+)
+_DUE = (
+    select(*_HELD, SUBJECT.c.due_at, _NUMBER)
+    .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))
     .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
     .limit(bindparam("n", type_=Integer()))
 )
+CLAIM = Statement(_DUE.with_for_update(skip_locked=True))
+CLAIM_WAITING = Statement(_DUE.with_for_update())
+ENTRY = (
+    JOURNAL.c.position,
+    JOURNAL.c.sequence,
+    JOURNAL.c.event_id,
+    JOURNAL.c.lifecycle,
+    JOURNAL.c.subject,
+    JOURNAL.c.version,
+    JOURNAL.c.name,
+    JOURNAL.c.effective_at,
+    JOURNAL.c.recorded_at,
+    JOURNAL.c.actor,
+    JOURNAL.c.cause,
+    JOURNAL.c.state_before,
+    JOURNAL.c.state,
+    JOURNAL.c.rules,
+    JOURNAL.c.policy,
+    JOURNAL.c.code,
+    JOURNAL.c.data,
+    JOURNAL.c.outcome,
+)
 _FIRST = JOURNAL.alias("first")
-SINCE = (
-    select(JOURNAL)
-    .join(_FIRST, and_(_FIRST.c.tenant == JOURNAL.c.tenant, _FIRST.c.subject == JOURNAL.c.subject))
+SINCE = Statement(
+    select(*ENTRY)
+    .join_from(
+        JOURNAL,
+        _FIRST,
+        and_(_FIRST.c.tenant == JOURNAL.c.tenant, _FIRST.c.subject == JOURNAL.c.subject),
+    )
     .where(
         _FIRST.c.tenant == bindparam("t"),
         _FIRST.c.position == bindparam("known"),
-        JOURNAL.c.position >= bindparam("known"),
+        JOURNAL.c.sequence >= _FIRST.c.sequence,
     )
-    .order_by(JOURNAL.c.position)
-    .limit(16)
+    .order_by(JOURNAL.c.sequence)
+    .limit(literal_column("16", Integer()))
 )
 """An entry and the next ones of its subject; more than a few never share an instant."""
 CHANGING = (
     "state",
     "version",
+    "sequence",
     "customer",
     "partner",
     "changed_at",
     "due_at",
     "due",
+    "stamp",
+    "head",
     "snapshot",
 )
-UPDATE = Statement(
-    update(SUBJECT)
-    .where(
-        SUBJECT.c.tenant == bindparam("t"),
-        SUBJECT.c.id == bindparam("i"),
-        SUBJECT.c.version == bindparam("was"),
+UPDATE = BulkUpdate(SUBJECT, CHANGING)
+NEW_SUBJECT = Bulk(SUBJECT)
+NEW_ENTRY = Bulk(JOURNAL, [name for name in JOURNAL.columns.keys() if name != "position"])  # noqa: SIM118 – no mapping
+NEW_ACTIVITY = Bulk(ACTIVITY)
+NEW_ORDER = Bulk(ORDER)
+NEW_CLAIM = Bulk(CLAIM_TABLE)
+DROP_CLAIM = Statement(
+    delete(CLAIM_TABLE).where(
+        CLAIM_TABLE.c.tenant == bindparam("t"),
+        CLAIM_TABLE.c.name == bindparam("n"),
+        CLAIM_TABLE.c.subject == bindparam("s"),
     )
-    .values({name: bindparam(f"new_{name}") for name in CHANGING})
 )
-NEW_SUBJECT = Statement(insert(SUBJECT))
-NEW_ENTRY = Statement(insert(JOURNAL), leaving_out=("position",))
-NEW_ACTIVITY = Statement(insert(ACTIVITY))
-NEW_ORDER = Statement(insert(ORDER))
-ALL_SUBJECTS = Statement(FIND.where(SUBJECT.c.tenant == bindparam("t")).order_by(SUBJECT.c.id))
+ALL_SUBJECTS = Statement(
+    select(SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.snapshot)
+    .where(_OURS)
+    .order_by(SUBJECT.c.id)
+)
 NEXT_DUE = Statement(
-    select(func.min(SUBJECT.c.due_at).label("due_at")).where(
-        SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at.is_not(None)
-    )
+    select(func.min(SUBJECT.c.due_at).label("due_at")).where(_OURS, SUBJECT.c.due_at.is_not(None))
 )
 ANY_ENTRY = Statement(
-    select(JOURNAL.c.position).where(JOURNAL.c.tenant == bindparam("t")).limit(literal_column("1"))
-)
-HISTORY = (
-    select(JOURNAL)
+    select(JOURNAL.c.position)
     .where(JOURNAL.c.tenant == bindparam("t"))
-    .order_by(JOURNAL.c.subject, JOURNAL.c.version, JOURNAL.c.position)
+    .limit(literal_column("1", Integer()))
 )
+_CHRONICLE = (
+    select(*ENTRY)
+    .where(JOURNAL.c.tenant == bindparam("t"))
+    .order_by(JOURNAL.c.subject, JOURNAL.c.sequence)
+)
+CHRONICLE = Statement(_CHRONICLE)
+CHRONICLE_OF_ONE = Statement(_CHRONICLE.where(JOURNAL.c.subject == bindparam("i")))
 DIGESTED = Statement(
     select(
         JOURNAL.c.effective_at,
@@ -241,5 +457,7 @@ DIGESTED = Statement(
         JOURNAL.c.outcome,
     )
     .where(JOURNAL.c.tenant == bindparam("t"))
-    .order_by(JOURNAL.c.subject, JOURNAL.c.version, JOURNAL.c.position)
+    .order_by(JOURNAL.c.subject, JOURNAL.c.sequence)
 )
+ADVISORY = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
+"""PostgreSQL: holds a customer, so that none of its subscriptions appears meanwhile."""

@@ -1,40 +1,52 @@
 """One transaction: reads subjects once, holds what is decided, writes it all in bulk."""
 
-from collections.abc import Collection
+import json
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
 from typing import Any
 
-from sqlalchemy import Connection, Dialect
-
 from sublife.events import codec
 from sublife.events.records import Activity, Order, trails
+from sublife.events.store.chain import START, chained
 from sublife.events.store.entry import Entry, entry_of
 from sublife.events.store.error import ConflictError, StoreError
+from sublife.events.store.link import Link
 from sublife.events.store.statement import (
-    BY_CUSTOMER,
+    ADVISORY,
     BY_ID,
     CHANGING,
     CLAIM,
-    FIRST_LOOK,
+    CLAIM_WAITING,
+    DROP_CLAIM,
+    LATEST,
+    LOCKED,
+    LOOK,
+    LOOK_ABSENT,
     NEW_ACTIVITY,
+    NEW_CLAIM,
     NEW_ENTRY,
     NEW_ORDER,
     NEW_SUBJECT,
+    NUMBER,
+    OF_CUSTOMER,
+    SEVERAL,
     SINCE,
     UPDATE,
     restored,
     stored,
+    written,
 )
-from sublife.lifecycle.machine import next_timer
+from sublife.lifecycle.machine import lifecycle_named, next_timer
 from sublife.lifecycle.model import (
     ABSENT,
     ActorKind,
     Decision,
     Event,
     Fact,
+    ModelError,
     Refusal,
     Snapshot,
     Timer,
@@ -49,28 +61,80 @@ class Held:
     Args:
         snapshot: the subject.
         lifecycle: the lifecycle it lives by.
-        stored_version: the version its row has in the database; 0 if there is none.
         timer: its next timer.
     """
 
     snapshot: Snapshot
     lifecycle: str
-    stored_version: int
     timer: Timer | None
 
 
-class Transaction:
-    """Reads subjects once, holds what is decided, and writes it all in bulk at the end."""
+@dataclass(slots=True)
+class _Line:
+    """Where the journal of a subject stands.
 
-    def __init__(self, connection: Connection, *, tenant: str, policy: Policy) -> None:
+    Args:
+        stored: the sequence its row had when it was read; 0 if it has none.
+        sequence: of its latest journal row.
+        head: the hash of that row.
+        stamp: the place of that row in the order of handing on.
+    """
+
+    stored: int
+    sequence: int
+    head: str
+    stamp: int
+
+
+@dataclass(frozen=True, slots=True)
+class Touched:
+    """What a transaction has read, so that another attempt can lock it in one fixed order."""
+
+    subjects: tuple[str, ...] = ()
+    customers: tuple[str, ...] = ()
+
+
+NOTHING = Touched()
+
+
+class Transaction:
+    """Reads subjects once, holds what is decided, and writes it all in bulk at the end.
+
+    Args:
+        link: to the database, in a transaction that somebody else ends.
+        tenant: whose rows these are.
+        policy: decides.
+        reading: nothing will be written, so nothing is locked.
+    """
+
+    def __init__(self, link: Link, *, tenant: str, policy: Policy, reading: bool = False) -> None:
         self.tenant = tenant
         self.policy = policy
-        self._connection = connection
+        self._link = link
+        self._by_id = BY_ID if reading else LOCKED
+        self._reading = reading
+        self._number: int | None = 0 if link.is_sqlite or reading else None
         self._held: dict[str, Held | None] = {}
+        self._lines: dict[str, _Line] = {}
+        self._claims: dict[str, tuple[str, ...]] = {}
+        self._customers: set[str] = set()
+        self._whole: set[str] = set()
         self._dirty: dict[str, None] = {}
-        self._journal: list[dict[str, Any]] = []
-        self._activities: list[dict[str, Any]] = []
-        self._orders: list[dict[str, Any]] = []
+        self._journal: list[tuple[Any, ...]] = []
+        self._activities: list[tuple[Any, ...]] = []
+        self._orders: list[tuple[Any, ...]] = []
+
+    @property
+    def touched(self) -> Touched:
+        """What has been read so far."""
+        return Touched(tuple(sorted(self._held)), tuple(sorted(self._customers)))
+
+    def lock(self, touched: Touched) -> None:
+        """Lock what an earlier attempt has read, in one fixed order, so that none deadlocks."""
+        for customer in touched.customers:
+            self._lock_customer(customer)
+        if touched.subjects:
+            self.hold(touched.subjects)
 
     def look(self, event: Event) -> tuple[Entry, ...]:
         """Hold an event's subject, and return what the journal says of the event if it is known.
@@ -79,26 +143,54 @@ class Transaction:
             Nothing if the event id is new; else its entry, and those of the timed events that fell
             due at its instant because of it.
         """
-        key = {"t": self.tenant, "i": event.subject, "e": event.id}
-        (row,) = FIRST_LOOK.rows(self._connection, key)
-        self._held.setdefault(event.subject, None if row.id is None else _held(row))
-        if row.known is None:
+        known = self._known(event)
+        if known is None:
             return ()
-        key = {"t": self.tenant, "known": row.known}
-        entries = [entry_of(each) for each in self._connection.execute(SINCE, key)]
+        key = {"t": self.tenant, "known": known}
+        entries = [entry_of(each) for each in SINCE.rows(self._link, key)]
         return (entries[0], *takewhile(partial(_fell_due_with, entries[0]), entries[1:]))
+
+    def _known(self, event: Event) -> int | None:
+        """Return the position of an event's journal row, or `None` if its id is new."""
+        key = {"t": self.tenant, "i": event.subject, "e": event.id}
+        if event.subject not in self._held:
+            rows = LOOK.rows(self._link, key)
+            if rows:
+                self._keep(rows[0])
+                self._number = rows[0].number
+                return _position(rows[0].known)
+            self._held[event.subject] = None
+        (row,) = LOOK_ABSENT.rows(self._link, key)
+        self._number = row.number
+        return _position(row.known)
 
     def held(self, subject: str) -> Held | None:
         """Return a subject as this transaction sees it, or `None` if it does not exist."""
         if subject not in self._held:
-            rows = BY_ID.rows(self._connection, {"t": self.tenant, "i": subject})
-            self._held[subject] = _held(rows[0]) if rows else None
+            rows = self._by_id.rows(self._link, {"t": self.tenant, "i": subject})
+            if rows:
+                self._keep(rows[0])
+            else:
+                self._held[subject] = None
         return self._held[subject]
 
+    def hold(self, subjects: Iterable[str]) -> None:
+        """Hold many subjects at once, locked in the order of their ids."""
+        names = sorted({name for name in subjects if name not in self._held})
+        if len(names) > 1:
+            key = {"t": self.tenant, "ids": json.dumps(names)}
+            for row in SEVERAL.rows(self._link, key):
+                self._keep(row)
+            for name in names:
+                self._held.setdefault(name, None)
+
     def of_customer(self, customer: str) -> tuple[str, ...]:
-        """Return the ids of a customer's subjects and hold them."""
-        for row in BY_CUSTOMER.rows(self._connection, {"t": self.tenant, "c": customer}):
-            self._held.setdefault(row.id, _held(row))
+        """Return the ids of a customer's subjects and hold them; none can appear meanwhile."""
+        if customer not in self._whole:
+            self._whole.add(customer)
+            self._lock_customer(customer)
+            for row in OF_CUSTOMER.rows(self._link, {"t": self.tenant, "c": customer}):
+                self._keep(row)
         return tuple(
             sorted(
                 name
@@ -107,8 +199,15 @@ class Transaction:
             )
         )
 
+    def _lock_customer(self, customer: str) -> None:
+        if customer in self._customers:
+            return
+        self._customers.add(customer)
+        if not self._link.is_sqlite and not self._reading:
+            self._link.rows(ADVISORY, {"key": f"sublife\x1f{self.tenant}\x1f{customer}"})
+
     def claim(
-        self, until: datetime, *, limit: int, but: Collection[str] = ()
+        self, until: datetime, *, limit: int, but: Collection[str] = (), waiting: bool = False
     ) -> tuple[tuple[str, ...], datetime, bool]:
         """Hold the subjects that are due first, and tell how far they may be moved.
 
@@ -116,61 +215,75 @@ class Transaction:
             until: UTC instant; what is due later stays.
             limit: how many to hold.
             but: ids to leave alone.
+            waiting: for what another writer holds; else that is left to it.
 
         Returns:
             The ids; the instant up to which no subject left out is due; whether any was left out.
         """
         key = {
             "t": self.tenant,
-            "until": stored(until, self._connection.dialect),
+            "until": stored(until, self._link.dialect),
             "n": limit + len(but) + 1,
         }
-        rows = [row for row in CLAIM.rows(self._connection, key) if row.id not in but]
+        statement = CLAIM_WAITING if waiting else CLAIM
+        rows = [row for row in statement.rows(self._link, key) if row.id not in but]
+        if rows:
+            self._number = rows[0].number
         for row in rows[:limit]:
-            self._held.setdefault(row.id, _held(row))
+            self._keep(row)
         more = len(rows) > limit
         horizon = restored(rows[limit].due_at) if more else until
         return tuple(row.id for row in rows[:limit]), horizon, more
 
+    def _keep(self, row: Any) -> None:
+        """Hold a subject as its row says, unless it is held already."""
+        if self._held.get(row.id) is not None:
+            return
+        snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
+        timer = next_timer(snapshot, row.lifecycle)
+        self._held[row.id] = Held(snapshot, row.lifecycle, timer)
+        self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp)
+        if claims := lifecycle_named(row.lifecycle).claims(snapshot):
+            self._claims[row.id] = claims
+
     def accept(self, event: Event, decision: Decision, *, recorded_at: datetime) -> None:
         """Take down an accepted event: the subject, the journal, the records."""
-        before = self.held(event.subject)
-        stored_version = before.stored_version if before else 0
-        timer = next_timer(decision.snapshot, event.lifecycle)
-        self._held[event.subject] = Held(decision.snapshot, event.lifecycle, stored_version, timer)
-        self._dirty[event.subject] = None
+        snapshot = decision.snapshot
+        if self._held.get(event.subject) is None:
+            self._lock_customer(snapshot.customer)
+        timer = next_timer(snapshot, event.lifecycle)
+        self._held[event.subject] = Held(snapshot, event.lifecycle, timer)
         self._take_down(
             event,
-            recorded_at=recorded_at,
-            state_before=decision.state_before,
-            state=decision.snapshot.state,
-            version=decision.snapshot.version,
-            rules=decision.rules,
-            code=None,
-            outcome=decision.facts,
+            written(recorded_at),
+            decision.state_before,
+            str(snapshot.state),
+            snapshot.version,
+            decision.rules,
+            None,
+            decision.facts,
         )
         self._record(event, decision, recorded_at)
 
     def refuse(self, event: Event, refusal: Refusal, *, recorded_at: datetime) -> None:
-        """Take down a refused event; nothing but the journal changes."""
+        """Take down a refused event; the subject stays as it is."""
         held = self.held(event.subject)
-        state = held.snapshot.state if held else ABSENT
+        state = str(held.snapshot.state) if held else ABSENT
         self._take_down(
             event,
-            recorded_at=recorded_at,
-            state_before=state,
-            state=state,
-            version=held.snapshot.version if held else 0,
-            rules=(refusal.rule,),
-            code=refusal.code,
-            outcome=refusal,
+            written(recorded_at),
+            state,
+            state,
+            held.snapshot.version if held else 0,
+            (refusal.rule,),
+            refusal.code,
+            refusal,
         )
 
     def _take_down(
         self,
         event: Event,
-        *,
-        recorded_at: datetime,
+        recorded_at: str | None,
         state_before: str,
         state: str,
         version: int,
@@ -178,67 +291,115 @@ class Transaction:
         code: str | None,
         outcome: tuple[Fact, ...] | Refusal,
     ) -> None:
+        line = self._line(event.subject)
+        line.sequence += 1
+        line.stamp = max(line.stamp, self._stamp())
+        subject, sequence = event.subject, line.sequence
+        effective_at, actor = written(event.at), codec.encode_actor(event.actor)
+        said = " ".join(rules)
+        policy, data = self.policy.version, codec.encode_payload(event.data)
+        led_to = codec.encode_outcome(outcome)
+        if "\\u0000" in data or "\x00" in event.id:
+            raise ModelError(
+                f"event {event.id!r} on {subject!r} holds the character NUL, which no database "
+                "keeps; take it out"
+            )
+        line.head = chained(
+            line.head,
+            (
+                self.tenant,
+                subject,
+                str(sequence),
+                event.id,
+                event.lifecycle,
+                str(version),
+                event.name,
+                effective_at,
+                recorded_at,
+                actor,
+                event.cause,
+                state_before,
+                state,
+                said,
+                policy,
+                code,
+                data,
+                led_to,
+            ),
+        )
+        self._dirty[subject] = None
         self._journal.append(
-            {
-                "tenant": self.tenant,
-                "event_id": event.id,
-                "lifecycle": event.lifecycle,
-                "subject": event.subject,
-                "version": version,
-                "name": event.name,
-                "effective_at": event.at,
-                "recorded_at": recorded_at,
-                "actor_kind": event.actor.kind.value,
-                "actor_id": event.actor.id,
-                "actor": codec.encode_actor(event.actor),
-                "cause": event.cause,
-                "state_before": state_before,
-                "state": str(state),
-                "rules": " ".join(rules),
-                "policy": self.policy.version,
-                "code": code,
-                "data": codec.encode(event.data),
-                "outcome": codec.encode_outcome(outcome),
-            }
+            (
+                self.tenant,
+                subject,
+                sequence,
+                line.stamp,
+                event.id,
+                event.lifecycle,
+                version,
+                event.name,
+                effective_at,
+                recorded_at,
+                event.actor.kind.value,
+                event.actor.id,
+                actor,
+                event.cause,
+                state_before,
+                state,
+                said,
+                policy,
+                code,
+                data,
+                led_to,
+                line.head,
+            )
         )
 
+    def _line(self, subject: str) -> _Line:
+        """Return where a subject's journal stands; refused births may be its only history."""
+        found = self._lines.get(subject)
+        if found is None:
+            rows = LATEST.rows(self._link, {"t": self.tenant, "i": subject})
+            found = _Line(0, *rows[0]) if rows else _Line(0, 0, START, 0)
+            self._lines[subject] = found
+        return found
+
+    def _stamp(self) -> int:
+        """Return the number of the running transaction, by which its facts are handed on."""
+        if self._number is None:
+            self._number = int(NUMBER.raw(self._link, {})[0][0])
+        return self._number
+
     def _record(self, event: Event, decision: Decision, recorded_at: datetime) -> None:
-        snapshot = decision.snapshot
-        shared = {
+        values: dict[str, Any] | None = None
+        for number, trail in enumerate(trails(event, decision)):
+            if trail.order is None and trail.activity is None:
+                continue
+            if values is None:
+                values = self._shared(event, decision.snapshot, recorded_at)
+            values["number"] = number
+            if trail.order is not None:
+                given = {**values, **_columns(trail.order), "status": "completed"}
+                self._orders.append(tuple([given[name] for name in NEW_ORDER.columns]))
+            if trail.activity is not None:
+                given = {**values, **_columns(trail.activity), "rules": " ".join(trail.fact.rules)}
+                self._activities.append(tuple([given[name] for name in NEW_ACTIVITY.columns]))
+
+    def _shared(self, event: Event, snapshot: Snapshot, recorded_at: datetime) -> dict[str, Any]:
+        """Return what all records of one event have in common."""
+        return {
             "tenant": self.tenant,
-            "effective_at": self._stored(event.at),
-            "recorded_at": self._stored(recorded_at),
+            "effective_at": written(event.at),
+            "recorded_at": written(recorded_at),
             "partner": snapshot.partner,
             "customer": snapshot.customer,
             "subscription": snapshot.id,
             "event_id": event.id,
             "version": snapshot.version,
             "policy": self.policy.version,
+            "actor_kind": event.actor.kind.value,
+            "actor_id": event.actor.id,
         }
-        for number, trail in enumerate(trails(event, decision)):
-            if trail.order is not None:
-                self._orders.append(
-                    {
-                        **shared,
-                        **_columns(trail.order, self._connection.dialect),
-                        "number": number,
-                        "status": "completed",
-                    }
-                )
-            if trail.activity is not None:
-                self._activities.append(
-                    {
-                        **shared,
-                        **_columns(trail.activity, self._connection.dialect),
-                        "number": number,
-                        "actor_kind": event.actor.kind.value,
-                        "actor_id": event.actor.id,
-                        "rules": " ".join(trail.fact.rules),
-                    }
-                )
-
-    def _stored(self, at: datetime | None) -> Any:
-        return stored(at, self._connection.dialect)
 
     def flush(self) -> None:
         """Write everything held, in bulk.
@@ -246,53 +407,83 @@ class Transaction:
         Raises:
             ConflictError: a subject's row is no longer the one that was decided on.
         """
-        if self._dirty:
-            self._write_subjects()
-        for statement, rows in (
+        if not self._journal:
+            return
+        self._write_subjects()
+        for bulk, rows in (
             (NEW_ENTRY, self._journal),
             (NEW_ACTIVITY, self._activities),
             (NEW_ORDER, self._orders),
         ):
             if rows:
-                statement.write(self._connection, rows)
+                bulk.write(self._link, rows)
+        self._write_claims()
+        for name in self._dirty:
+            self._lines[name].stored = self._lines[name].sequence if self._held[name] else 0
+        self._journal, self._activities, self._orders = [], [], []
+        self._dirty.clear()
 
     def _write_subjects(self) -> None:
-        new: list[dict[str, Any]] = []
-        old: list[dict[str, Any]] = []
+        new: list[tuple[Any, ...]] = []
+        old: list[tuple[Any, ...]] = []
         for name in self._dirty:
-            held = self._held[name]
+            held, line = self._held[name], self._lines[name]
             if held is None:
-                raise StoreError(f"{name} was changed, but is not held")
-            row = self._row(held)
-            if held.stored_version == 0:
-                new.append(row)
+                continue
+            changing = self._row(held, line)
+            if line.stored == 0:
+                new.append((self.tenant, name, held.lifecycle, *changing))
             else:
-                was = {"t": self.tenant, "i": name, "was": held.stored_version}
-                old.append({**{f"new_{key}": row[key] for key in CHANGING}, **was})
+                old.append((*changing, self.tenant, name, line.stored))
         if new:
-            NEW_SUBJECT.write(self._connection, new)
-        if old and UPDATE.write(self._connection, old) != len(old):
+            NEW_SUBJECT.write(self._link, new)
+        if old and UPDATE.write(self._link, old) != len(old):
             raise ConflictError(
                 f"a subject of {', '.join(self._dirty)} was changed by another writer; "
                 "submit the event again"
             )
 
-    def _row(self, held: Held) -> dict[str, Any]:
-        """Return the row of a subject; its earliest timer stands on it."""
+    def _row(self, held: Held, line: _Line) -> tuple[Any, ...]:
+        """Return what changes on a subject's row (`CHANGING`); its earliest timer stands on it."""
         snapshot, timer = held.snapshot, held.timer
-        return {
-            "tenant": self.tenant,
-            "id": snapshot.id,
-            "lifecycle": held.lifecycle,
-            "state": str(snapshot.state),
-            "version": snapshot.version,
-            "customer": snapshot.customer,
-            "partner": snapshot.partner,
-            "changed_at": self._stored(snapshot.changed_at),
-            "due_at": self._stored(timer.due_at if timer else None),
-            "due": timer.name if timer else None,
-            "snapshot": codec.encode(snapshot),
-        }
+        return (
+            str(snapshot.state),
+            snapshot.version,
+            line.sequence,
+            snapshot.customer,
+            snapshot.partner,
+            written(snapshot.changed_at),
+            written(timer.due_at) if timer else None,
+            timer.name if timer else None,
+            line.stamp,
+            line.head,
+            codec.encode(snapshot),
+        )
+
+    def _write_claims(self) -> None:
+        """Give up what a subject no longer holds and take what it holds now; only one may."""
+        dropped: list[dict[str, str]] = []
+        taken: list[tuple[str, str, str]] = []
+        for name in self._dirty:
+            held = self._held[name]
+            if held is None:
+                continue
+            before = self._claims.get(name, ())
+            after = lifecycle_named(held.lifecycle).claims(held.snapshot)
+            dropped += [{"t": self.tenant, "n": c, "s": name} for c in before if c not in after]
+            taken += [(self.tenant, c, name) for c in after if c not in before]
+        if dropped:
+            DROP_CLAIM.write(self._link, dropped)
+        if taken:
+            NEW_CLAIM.write(self._link, taken)
+
+
+if (*("tenant", "id", "lifecycle"), *CHANGING) != NEW_SUBJECT.columns:
+    raise StoreError("the columns of a subject and of its update differ; mend the statements")
+
+
+def _position(known: int | None) -> int | None:
+    return None if known is None else int(known)
 
 
 def _fell_due_with(first: Entry, entry: Entry) -> bool:
@@ -300,15 +491,9 @@ def _fell_due_with(first: Entry, entry: Entry) -> bool:
     return entry.event.actor.kind is ActorKind.TIMER and entry.event.at == first.event.at
 
 
-def _held(row: Any) -> Held:
-    snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
-    timer = next_timer(snapshot, row.lifecycle)
-    return Held(snapshot, row.lifecycle, snapshot.version, timer)
-
-
-def _columns(record: Activity | Order, dialect: Dialect) -> dict[str, Any]:
-    """Return the fields of a record as columns; SQLite keeps amounts as text."""
+def _columns(record: Activity | Order) -> dict[str, Any]:
+    """Return the fields of a record as columns; amounts go over as text, exact."""
     columns = {name: getattr(record, name) for name in record.__slots__}
-    if isinstance(record, Order) and record.amount is not None and dialect.name == "sqlite":
+    if isinstance(record, Order) and record.amount is not None:
         columns["amount"] = str(record.amount)
     return columns

@@ -275,7 +275,7 @@ class Engine(RuleBasedStateMachine):
     @invariant()
     def the_engine_is_where_the_model_is(self) -> None:
         """SUB-01: state, term end, autorenew, window, seats and version agree."""
-        found = self.store.snapshot("s1")
+        found = self.store.get("s1")
         model = self.model
         assert isinstance(found, Subscription)
         assert (found.state, found.version) == (model.state, model.version)

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
+from itertools import compress
 from pathlib import Path
 from typing import Any
 
@@ -69,7 +70,7 @@ class Desk:
 
     def subscription(self, subject: str) -> Subscription:
         """Return a subscription that exists."""
-        found = self.store.snapshot(subject)
+        found = self.store.get(subject)
         assert isinstance(found, Subscription)
         return found
 
@@ -84,19 +85,35 @@ class Desk:
                 for table in metadata.sorted_tables
             }
 
+    def standing(self) -> Rows:
+        """Return every row but the journal's, and but where the journal of each subject ends.
 
-@pytest.fixture(params=["sqlite-memory", "sqlite-file"])
+        It is what a refused event may not change.
+        """
+        rows = self.rows()
+        del rows["sublife_journal"]
+        ends = {"sequence", "stamp", "head"}
+        kept = [each.name not in ends for each in metadata.tables["sublife_subject"].columns]
+        rows["sublife_subject"] = [tuple(compress(row, kept)) for row in rows["sublife_subject"]]
+        return rows
+
+
+@pytest.fixture(params=["sqlite-memory", "sqlite-file", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, one of each kind."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("empty_database"))
     return {
         "sqlite-memory": "sqlite://",
         "sqlite-file": f"sqlite:///{tmp_path / 'store.db'}",
     }[request.param]
 
 
-@pytest.fixture
-def shared_url(tmp_path: Path) -> str:
+@pytest.fixture(params=["sqlite-file", "postgresql"])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that several stores can open."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("empty_database"))
     return f"sqlite:///{tmp_path / 'shared.db'}"
 
 

@@ -171,7 +171,7 @@ class TestIds:
             desk.wake(TERM_END)
 
         records, orders = (
-            {tuple(row.id for row in desk.store.activities()) for desk in desks},
+            {tuple(row.id for row in desk.store.records()) for desk in desks},
             {tuple(row.id for row in desk.store.orders()) for desk in desks},
         )
         assert (len(records), len(orders)) == (1, 1)
@@ -183,7 +183,7 @@ class TestActivityRecords:
         desk.sell("s1")
         desk.wake(TERM_END)
 
-        record = desk.store.activities()[-1]
+        record = desk.store.records()[-1]
 
         order = desk.store.orders()[-1]
         assert (record.kind, record.stage, record.fact) == (
@@ -206,7 +206,7 @@ class TestActivityRecords:
         """MAN-01, EVT-06: with source, channel, path and order."""
         desk.sell("s1", source=Source("ea-77", Channel.EA))
 
-        (record,) = desk.store.activities()
+        (record,) = desk.store.records()
 
         (order,) = desk.store.orders()
         assert (record.kind, record.stage) == ("migration", "succeeded")
@@ -224,7 +224,7 @@ class TestActivityRecords:
 
         desk.wake(datetime(2022, 7, 15, tzinfo=UTC))
 
-        refused = next(row for row in desk.store.activities() if row.fact == "renewal-refused")
+        refused = next(row for row in desk.store.records() if row.fact == "renewal-refused")
         assert (refused.kind, refused.stage) == ("renewal", "failed")
         assert (refused.code, refused.rules) == ("LEGACY_RENEWAL_CLOSED", "LEG-01")
         assert refused.order_id is None
@@ -236,7 +236,7 @@ class TestActivityRecords:
         desk.wake(TERM_END + 120 * DAY)
 
         records = [
-            (row.fact, row.outcome, row.effective_at - TERM_END) for row in desk.store.activities()
+            (row.fact, row.outcome, row.effective_at - TERM_END) for row in desk.store.records()
         ]
         assert records == [
             ("subscription-expired", "lapsed", 0 * DAY),
@@ -251,7 +251,7 @@ class TestActivityRecords:
         desk.do("add_seats", "s1", MID_TERM, ChangeSeats(5))
         desk.do("rename", "s1", MID_TERM, Rename("HQ"))
 
-        assert desk.store.activities() == []
+        assert desk.store.records() == ()
         assert len(desk.store.history("s1")) == 4
 
 
@@ -270,7 +270,7 @@ class TestMigration:
     def test_a_migration_is_told_at_its_beginning_and_at_its_end(self, migrated: "Desk") -> None:
         """8.2: both are migrations, whatever the platform calls them."""
         records = [
-            (row.kind, row.stage, row.fact, row.subscription) for row in migrated.store.activities()
+            (row.kind, row.stage, row.fact, row.subscription) for row in migrated.store.records()
         ]
 
         assert records == [
@@ -292,7 +292,7 @@ class TestMigration:
         self, migrated: "Desk"
     ) -> None:
         """EVT-06: the record leads to the order and to the twin."""
-        record, order = migrated.store.activities()[-1], migrated.store.orders()[-1]
+        record, order = migrated.store.records()[-1], migrated.store.orders()[-1]
 
         assert (record.new_subscription, record.order_id) == ("new", order.id)
 
@@ -304,7 +304,7 @@ class TestTransfer:
         _as(desk, "fabrikam", "request_transfer", RequestTransfer("fabrikam", True))
         _as(desk, "contoso", "accept_transfer")
 
-        (record,) = desk.store.activities()
+        (record,) = desk.store.records()
 
         order = desk.store.orders()[-1]
         assert (record.kind, record.stage, record.fact) == (

@@ -14,6 +14,7 @@ from sqlmodel import Session, col, select
 
 from sublife.events.intake import settle, submit
 from sublife.events.store import ConflictError, Store, StoreError, Transaction
+from sublife.events.store.link import Link
 from sublife.events.tables import ActivityRow, OrderRow, SubjectRow, UtcDateTime
 from sublife.lifecycle.dates import Term
 from sublife.lifecycle.machine import decide
@@ -41,7 +42,7 @@ class TestTransactions:
             _fail_after_writing(desk, event)
 
         assert desk.rows() == before
-        assert desk.store.snapshot("s1") == desk.subscription("s1")
+        assert desk.store.get("s1") == desk.subscription("s1")
 
     def test_after_a_rollback_the_same_event_can_be_taken(self, desk: "Desk") -> None:
         """The event id was never used."""
@@ -63,8 +64,9 @@ class TestTransactions:
         theirs = desk.event("add_seats", "s1", MID_TERM, ChangeSeats(5))
 
         with store.engine.connect() as connection, connection.begin() as undone:
-            one = Transaction(connection, tenant=store.tenant, policy=store.policy)
-            other = Transaction(connection, tenant=store.tenant, policy=store.policy)
+            link = Link(connection.connection, connection.dialect)
+            one = Transaction(link, tenant=store.tenant, policy=store.policy)
+            other = Transaction(link, tenant=store.tenant, policy=store.policy)
             _accept(one, mine)
             _accept(other, theirs)
             other.flush()
@@ -117,8 +119,7 @@ class TestTransactions:
         one, other = open_desk(shared_url), open_desk(shared_url)
         one.sell("s1")
 
-        with one.store.engine.begin() as connection:
-            tx = Transaction(connection, tenant=one.store.tenant, policy=one.store.policy)
+        with one.store.transaction() as tx:
             _accept(tx, one.event("suspend", "s1", MID_TERM, Suspend()))
             tx.flush()
             seen_before = other.subscription("s1").state
@@ -161,6 +162,9 @@ class TestInstants:
             lifecycle="subscription",
             state="active",
             version=1,
+            sequence=1,
+            stamp=0,
+            head="",
             customer="tailspin",
             partner="contoso",
             snapshot="{}",
@@ -210,18 +214,18 @@ class TestTenants:
         one = desk.store
         other = one.of("other")
         sold = desk.sell("s1", autorenew=False)
-        before = (one.digest(), one.snapshot("s1"), one.history(), one.orders(), one.activities())
+        before = (one.digest(), one.get("s1"), tuple(one.journal()), one.orders(), one.records())
 
-        unseen = (other.is_empty(), other.snapshot("s1"), other.next_due(), other.history())
+        unseen = (other.is_empty(), other.get("s1"), other.next_due(), tuple(other.journal()))
         bought = submit(other, sold.event)
         settle(other, TERM_END)
 
         assert unseen == (True, None, None, ())
         assert (bought.accepted, bought.repeated) == (True, False)
-        assert before[:3] == (one.digest(), one.snapshot("s1"), one.history())
+        assert before[:3] == (one.digest(), one.get("s1"), tuple(one.journal()))
         assert [each.id for each in one.orders()] == [each.id for each in before[3]]
-        assert one.activities() == []
-        assert len(other.activities()) == 2
+        assert one.records() == ()
+        assert len(other.records()) == 2
 
     def test_settling_one_tenant_leaves_the_others_due(self, desk: "Desk") -> None:
         """A tenant is settled by its own store."""
@@ -251,7 +255,7 @@ class TestTenants:
         desk.clock.move(SOLD_AT)
         submit(store, desk.sell("s1").event)
 
-        policies = {entry.policy for entry in store.history()}
+        policies = {entry.policy for entry in store.journal()}
 
         assert policies == {choosing.version}
         assert choosing.version != desk.store.policy.version
@@ -304,7 +308,7 @@ class TestHistory:
         desk.sell("s2")
         desk.sell("s1")
 
-        whole = desk.store.history()
+        whole = tuple(desk.store.journal())
 
         assert whole == (*desk.store.history("s1"), *desk.store.history("s2"))
 
@@ -314,7 +318,7 @@ class TestHistory:
         desk.sell("s2", SOLD_AT + DAY, autorenew=False, term=Term.P1M)
         desk.wake(TERM_END)
 
-        records = desk.store.activities()
+        records = desk.store.records()
 
         order = [(each.effective_at, each.subscription, each.version) for each in records]
         assert order == sorted(order)
@@ -400,7 +404,7 @@ class TestQueries:
             october = session.exec(query).all()
 
         assert {row.effective_at for row in october} == {TERM_END}
-        assert len(october) == len(busy.store.activities())
+        assert len(october) == len(busy.store.records())
 
     def test_a_host_reads_what_the_store_reads(self, busy: "Desk") -> None:
         """The rows are the same, whoever asks."""
@@ -408,7 +412,7 @@ class TestQueries:
             rows = session.exec(select(ActivityRow).order_by(col(ActivityRow.id))).all()
             theirs = [row.model_dump() for row in rows]
 
-        ours = sorted((row.model_dump() for row in busy.store.activities()), key=_id_of)
+        ours = sorted((row.model_dump() for row in busy.store.records()), key=_id_of)
         assert theirs == ours
 
 
@@ -501,7 +505,7 @@ class TestIndexes:
         """EVT-05: one subject's journal does not read the others'."""
         plan = _plan(desk.store.engine, lambda: desk.store.history("s1"), "FROM sublife_journal")
 
-        assert "(tenant=? AND subject=?)" in plan
+        assert "(tenant=? AND subject=? AND sequence>?)" in plan
 
     def test_an_event_id_is_found_by_an_index(self, desk: "Desk") -> None:
         """Every event asks whether its id is known."""
@@ -584,7 +588,7 @@ class TestOpening:
         store = Store(desk.store.engine, clock=desk.clock)
         desk.sell("s1")
 
-        assert store.snapshot("s1") == desk.subscription("s1")
+        assert store.get("s1") == desk.subscription("s1")
 
 
 def _fail_after_writing(desk: "Desk", event: Event) -> None:

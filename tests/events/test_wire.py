@@ -360,7 +360,7 @@ class TestStatus:
         """EVT-02: nothing was ordered, so no order record and no activity record."""
         desk = _taken_over(open_desk(), SAMPLE, READ_AT)
 
-        assert (desk.store.orders(), desk.store.activities()) == ([], [])
+        assert (desk.store.orders(), desk.store.records()) == ((), ())
 
     @pytest.mark.parametrize(("seats", "accepted"), [(5, True), (6, False)])
     def test_only_the_open_seats_can_be_given_back(

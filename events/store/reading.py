@@ -1,0 +1,182 @@
+"""Questions to the store, answered a page at a time by keys, never by counting rows."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from decimal import Decimal
+from functools import cache
+from typing import Any, TypeVar
+
+from sqlalchemy import Column, ColumnElement, Integer, Table, bindparam, select, tuple_
+from sqlmodel import SQLModel
+
+from sublife.events.store.entry import Entry, entry_of
+from sublife.events.store.link import Link
+from sublife.events.store.page import Page, cursor_of, key_of
+from sublife.events.store.statement import (
+    ENTRY,
+    JOURNAL,
+    SUBJECT,
+    Statement,
+    restored,
+    stored,
+    table_of,
+)
+from sublife.events.tables import ExactAmount, UtcDateTime
+
+R = TypeVar("R", bound=SQLModel)
+T = TypeVar("T")
+
+
+@dataclass(frozen=True, slots=True)
+class Due:
+    """A subject with a timer, and when that is due."""
+
+    subject: str
+    lifecycle: str
+    state: str
+    timer: str
+    due_at: datetime
+
+
+RECORD_KEY = ("effective_at", "subscription", "version", "number")
+"""Records are ordered by instant, then sequence (EVT-05)."""
+
+
+@cache
+def _records(
+    table: Table, filters: tuple[str, ...], *, since: bool, until: bool, after: bool
+) -> Statement:
+    query = select(table).where(table.c.tenant == bindparam("t"))
+    for name in filters:
+        query = query.where(table.c[name] == bindparam(f"f_{name}"))
+    if since:
+        query = query.where(table.c.effective_at >= bindparam("since"))
+    if until:
+        query = query.where(table.c.effective_at < bindparam("until"))
+    keys = [table.c[name] for name in RECORD_KEY]
+    if after:
+        query = query.where(_behind(keys))
+    return Statement(query.order_by(*keys).limit(bindparam("n", type_=Integer())))
+
+
+def records(
+    link: Link,
+    tenant: str,
+    row: type[R],
+    filters: Mapping[str, str | None],
+    period: tuple[datetime | None, datetime | None],
+    page: tuple[str | None, int],
+) -> Page[R]:
+    """Return activity or order records, by instant, then sequence."""
+    table = table_of(row)
+    given = {name: value for name, value in filters.items() if value is not None}
+    (since, until), (after, limit) = period, page
+    statement = _records(
+        table,
+        tuple(given),
+        since=since is not None,
+        until=until is not None,
+        after=after is not None,
+    )
+    values: dict[str, Any] = {f"f_{name}": value for name, value in given.items()}
+    values |= {"t": tenant, "n": limit + 1}
+    values |= {"since": stored(since, link.dialect), "until": stored(until, link.dialect)}
+    question = table.name
+    if after is not None:
+        values |= _from(link, key_of(question, after, RECORD_KEY), "effective_at")
+    restore = _restoring(table)
+    rows = [row(**restore(each)) for each in statement.rows(link, values)]
+    return _paged(question, rows, limit, _record_key)
+
+
+def _record_key(row: Any) -> list[Any]:
+    return [row.effective_at.isoformat(), *(getattr(row, name) for name in RECORD_KEY[1:])]
+
+
+def _restoring(table: Table) -> Callable[[Any], dict[str, Any]]:
+    """Return what makes typed values of a driver's row."""
+    instants = {each.name for each in table.c if isinstance(each.type, UtcDateTime)}
+    amounts = {each.name for each in table.c if isinstance(each.type, ExactAmount)}
+
+    def restore(row: Any) -> dict[str, Any]:
+        found: dict[str, Any] = row._asdict()
+        for name in instants & found.keys():
+            found[name] = found[name] and restored(found[name])
+        for name in amounts:
+            found[name] = None if found[name] is None else Decimal(found[name])
+        return found
+
+    return restore
+
+
+_HISTORY_KEY = ("sequence",)
+_OF_ONE = (
+    select(*ENTRY)
+    .where(
+        JOURNAL.c.tenant == bindparam("t"),
+        JOURNAL.c.subject == bindparam("i"),
+        JOURNAL.c.sequence > bindparam("k_sequence"),
+    )
+    .order_by(JOURNAL.c.sequence)
+    .limit(bindparam("n", type_=Integer()))
+)
+HISTORY = Statement(_OF_ONE)
+
+
+def history(link: Link, tenant: str, subject: str, after: str | None, limit: int) -> Page[Entry]:
+    """Return the journal of one subject, in the order of its sequence."""
+    question = f"history of {subject}"
+    key = key_of(question, after, _HISTORY_KEY) if after else {"sequence": 0}
+    values = {"t": tenant, "i": subject, "n": limit + 1, "k_sequence": key["sequence"]}
+    rows = [entry_of(row) for row in HISTORY.rows(link, values)]
+    return _paged(question, rows, limit, lambda each: [each.sequence])
+
+
+_DUE_KEY = ("due_at", "id")
+
+
+@cache
+def _due(*, until: bool, after: bool) -> Statement:
+    columns = (SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.state, SUBJECT.c.due, SUBJECT.c.due_at)
+    query = select(*columns).where(
+        SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at.is_not(None)
+    )
+    if until:
+        query = query.where(SUBJECT.c.due_at <= bindparam("until"))
+    keys = [SUBJECT.c[name] for name in _DUE_KEY]
+    if after:
+        query = query.where(_behind(keys))
+    return Statement(query.order_by(*keys).limit(bindparam("n", type_=Integer())))
+
+
+def due(
+    link: Link, tenant: str, until: datetime | None, after: str | None, limit: int
+) -> Page[Due]:
+    """Return subjects with a timer, the earliest first."""
+    values: dict[str, Any] = {"t": tenant, "n": limit + 1, "until": stored(until, link.dialect)}
+    if after is not None:
+        values |= _from(link, key_of("due", after, _DUE_KEY), "due_at")
+    statement = _due(until=until is not None, after=after is not None)
+    rows = [
+        Due(row.id, row.lifecycle, row.state, row.due, restored(row.due_at))
+        for row in statement.rows(link, values)
+    ]
+    return _paged("due", rows, limit, lambda each: [each.due_at.isoformat(), each.subject])
+
+
+def _behind(keys: Sequence[Column[Any]]) -> ColumnElement[bool]:
+    return tuple_(*keys) > tuple_(*[bindparam(f"k_{key.name}", type_=key.type) for key in keys])
+
+
+def _from(link: Link, key: Mapping[str, Any], instant: str) -> dict[str, Any]:
+    """Return a cursor's key as parameters of the driver."""
+    at = stored(datetime.fromisoformat(key[instant]), link.dialect)
+    return {f"k_{name}": value for name, value in {**key, instant: at}.items()}
+
+
+def _paged(question: str, rows: list[T], limit: int, key: Callable[[T], Sequence[Any]]) -> Page[T]:
+    """Return *rows* as a page; one row more than asked for says that there are more."""
+    more = len(rows) > limit
+    kept = rows[:limit]
+    return Page(kept, cursor_of(question, key(kept[-1])) if more else None)
