@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 
-.PHONY: replay test check format lint types contracts digests bench clean
+.PHONY: replay test example check format lint types contracts digests bench clean
 
 replay: $(STAMPS)/run
 	$(BIN)/sublife replay scenarios --timelines
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest -n auto
+
+example: $(STAMPS)/example
+	$(BIN)/python -m examples.backend
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
@@ -30,6 +33,7 @@ digests: $(STAMPS)/run
 
 bench: $(STAMPS)/test
 	$(BIN)/python bench/replay.py
+	$(BIN)/python bench/durable.py
 
 clean:
 	rm -rf $(VENV) $(STAMPS) dist build
@@ -41,6 +45,10 @@ $(VENV)/bin/python:
 $(STAMPS)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e .
 	@mkdir -p $(STAMPS) && touch $@
+
+$(STAMPS)/example: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[example]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
 
 $(STAMPS)/test: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[test]'

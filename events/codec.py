@@ -7,6 +7,7 @@ from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import Actor, Fact, Payload, Refusal, Snapshot, Value
@@ -76,13 +77,18 @@ def encode_outcome(outcome: tuple[Fact, ...] | Refusal) -> str:
     if isinstance(outcome, Refusal):
         body: object = {
             "code": outcome.code,
+            "details": _sorted(outcome.details),
             "rule": outcome.rule,
             "sentence": outcome.sentence,
-            "details": dict(outcome.details),
         }
     else:
-        body = [[fact.name, dict(fact.data), list(fact.rules)] for fact in outcome]
-    return canonical({"v": VERSION, "of": body})
+        body = [[fact.name, _sorted(fact.data), fact.rules] for fact in outcome]
+    return to_json({"of": body, "v": VERSION}).decode()
+
+
+def _sorted(data: Mapping[str, Value]) -> dict[str, Value]:
+    """Return flat values in the order of their names, as canonical JSON has them."""
+    return {name: data[name] for name in sorted(data)}
 
 
 def decode_outcome(text: str) -> tuple[Fact, ...] | Refusal:

@@ -2,6 +2,7 @@
 
 from collections.abc import Hashable, Iterator, Mapping
 from decimal import Decimal, InvalidOperation
+from functools import lru_cache
 from pathlib import Path as FilePath
 from typing import Any, cast
 
@@ -10,6 +11,7 @@ import yaml
 from sublife.lifecycle.policy import Fault, Path
 
 _MERGE = "tag:yaml.org,2002:merge"
+_STR = "tag:yaml.org,2002:str"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
@@ -49,12 +51,24 @@ class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
 
     def _constructed(self, node: yaml.MappingNode, *, deep: bool) -> Iterator[tuple[Hashable, Any]]:
         for key_node, value_node in node.value:
-            key: object = self.construct_object(key_node, deep=True)
+            key: object = self._one(key_node, deep=True)
             if not isinstance(key, Hashable):
                 raise yaml.constructor.ConstructorError(
                     None, None, "a key must be a word, not a list or mapping", key_node.start_mark
                 )
-            yield key, self.construct_object(value_node, deep=deep)
+            yield key, self._one(value_node, deep=deep)
+
+    def _one(self, node: yaml.Node, *, deep: bool) -> Any:
+        """Build the value of a node; most are text, which needs no building."""
+        return node.value if node.tag == _STR else self.construct_object(node, deep=deep)
+
+    def resolve(self, kind: Any, value: str, implicit: Any) -> str:
+        """Return the tag of a node; the same few words come again and again."""
+        return (
+            _tag(kind, value, implicit)
+            if kind is yaml.ScalarNode
+            else _plain.resolve(kind, value, implicit)
+        )
 
     def _pairs(self, node: yaml.MappingNode, *, deep: bool) -> dict[Hashable, Any]:
         built: dict[Hashable, Any] = {}
@@ -103,6 +117,20 @@ _ExactLoader.yaml_implicit_resolvers = {
     ]
     for first, resolvers in _Loader.yaml_implicit_resolvers.items()
 }
+
+
+class _Resolver(yaml.resolver.BaseResolver):
+    """Tells the tag of a node without a document."""
+
+    yaml_implicit_resolvers = _ExactLoader.yaml_implicit_resolvers
+
+
+_plain: Any = _Resolver()
+
+
+@lru_cache(maxsize=4096)
+def _tag(kind: type[yaml.Node], value: str, implicit: tuple[bool, bool]) -> str:
+    return str(_plain.resolve(kind, value, implicit))
 
 
 def parse(text: str, *, name: str) -> Mapping[str, object]:

@@ -1,13 +1,18 @@
 """submit() and settle(): the one door. One transaction per event, due before command (GEN-08)."""
 
 import heapq
+import re
+from collections import deque
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
-from datetime import datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from datetime import datetime, timedelta
 from functools import partial
+from itertools import chain
+from typing import NamedTuple
 
-from sublife.events.logs import log
-from sublife.events.store import Entry, Store, Transaction
+from sublife.events.logs import is_told_each, log
+from sublife.events.store import Entry, Held, Store, Transaction
 from sublife.lifecycle.machine import decide, may_begin, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
@@ -17,6 +22,7 @@ from sublife.lifecycle.model import (
     Fact,
     ModelError,
     Payload,
+    Reads,
     Refusal,
     Snapshot,
     iso,
@@ -25,6 +31,10 @@ from sublife.lifecycle.model import (
 
 BATCH = 1000
 """Subjects claimed, decided and written together."""
+
+
+_RECORD_ID = re.compile(r"#\d+\Z")
+"""How ids of further records of one event end."""
 
 
 class IntakeError(RuntimeError):
@@ -55,8 +65,7 @@ class EventIdTakenError(IntakeError):
     """The event id belongs to another event, or to the calendar."""
 
 
-@dataclass(frozen=True, slots=True)
-class Outcome:
+class Outcome(NamedTuple):
     """What became of a submitted event.
 
     Args:
@@ -93,6 +102,11 @@ class Outcome:
     def accepted(self) -> bool:
         """Whether the event took effect."""
         return self.refusal is None
+
+    def events(self) -> int:
+        """Return how many events there are in the sequence."""
+        parts = (*self.before, *self.followed, *self.after)
+        return 1 + sum(each.events() for each in parts) if parts else 1
 
     def sequence(self) -> Iterator["Outcome"]:
         """Yield everything that happened, in order: before, itself, what followed, after."""
@@ -154,6 +168,11 @@ def submit(store: Store, event: Event, *, expected_version: int | None = None) -
             f'event {event.id} on {event.subject}: ids that begin with "{TIMER_ID}" belong to '
             "timed events; give it another"
         )
+    if _RECORD_ID.search(event.id):
+        raise EventIdTakenError(
+            f'event {event.id} on {event.subject}: ids that end with "#" and a number belong to '
+            "the records of other events; give it another"
+        )
     if event.at > now:
         raise EventInFutureError(
             f"event {event.id} on {event.subject} is dated {iso(event.at)}, but it is {iso(now)}; "
@@ -168,38 +187,67 @@ def submit(store: Store, event: Event, *, expected_version: int | None = None) -
     return store.run(take)
 
 
-def settle(store: Store, now: datetime, *, batch: int = BATCH, collect: bool = True) -> Settled:
+def settle(
+    store: Store,
+    now: datetime,
+    *,
+    batch: int = BATCH,
+    collect: bool = True,
+    workers: int | None = None,
+    limit: int | None = None,
+) -> Settled:
     """Apply every timed event of the tenant that is due by *now*, in the order it was due.
 
-    Each is dated when it was due, so it makes no difference how late *now* is.
+    Each is dated when it was due, so it makes no difference how late *now* is. In a host's own
+    transaction (`store.within(session)`) it is all there when the host commits; with *limit* the
+    host commits after each part, until a part counts nothing.
 
     Args:
         store: of the tenant.
         now: UTC instant, inclusive.
         batch: subjects per transaction.
         collect: whether to return every outcome; a count is all a large night needs.
+        workers: threads that share the work, as any number of processes may. If not said, one
+            where outcomes are collected, so that they come in order, and else as many as the
+            database takes at once: while it writes one batch, the next is decided. Always one
+            on SQLite and in a host's own transaction.
+        limit: events after which to stop, by one worker; the batch at hand is finished first.
 
     Returns:
         What happened. A subject whose timer cannot be applied is named and stays due; it holds up
         no other.
     """
     now = utc(now, name="now")
+    share = partial(_settle_share, store, now, batch=batch, collect=collect, limit=limit)
+    number = workers or (1 if collect else store.writers)
+    if number == 1 or store.writers == 1 or limit is not None:
+        return share()
+    with ThreadPoolExecutor(number, thread_name_prefix="settle") as pool:
+        shares = [each.result() for each in [pool.submit(share) for _ in range(number)]]
+    outcomes = chain.from_iterable(each.outcomes for each in shares)
+    stuck = {each.subject: each for share in shares for each in share.stuck}
+    return Settled(tuple(outcomes), sum(each.count for each in shares), tuple(stuck.values()))
+
+
+def _settle_share(
+    store: Store, now: datetime, *, batch: int, collect: bool, limit: int | None
+) -> Settled:
+    """Settle batch after batch until nothing is due that nobody else holds."""
     outcomes: list[Outcome] = []
     stuck: dict[str, Stuck] = {}
     count = 0
     more = True
-    while more:
+    while more and (limit is None or count < limit):
         done = store.run(partial(_settle_batch, now=now, limit=batch, but=stuck))
-        happened = tuple(each for outcome in done.outcomes for each in outcome.sequence())
-        count += len(happened)
+        happened = sum(outcome.events() for outcome in done.outcomes)
+        count += happened
         more = done.more
         stuck |= done.stuck
         if collect:
-            outcomes.extend(happened)
+            outcomes.extend(each for outcome in done.outcomes for each in outcome.sequence())
         if happened:
-            log.info(
-                "batch_settled", tenant=store.tenant, events=len(happened), until=iso(done.until)
-            )
+            until = iso(done.until)
+            log.info("batch_settled", tenant=store.tenant, events=happened, until=until)
     return Settled(tuple(outcomes), count, tuple(stuck.values()))
 
 
@@ -225,14 +273,29 @@ def _settle_batch(
     return _Batch(intake.outcomes, horizon, more and bool(due), stuck)
 
 
+def held_at(tx: Transaction, subject: str, at: datetime) -> Held | None:
+    """Return a subject as it stands when everything due by *at* has happened, to look at it.
+
+    Args:
+        tx: of `Store.preview`, so that none of it is written.
+        subject: id.
+        at: UTC instant, inclusive.
+    """
+    intake = _Intake(tx, at)
+    intake.advance((subject,), at)
+    if tx.held(subject) is None:
+        intake.settle_all(at)
+    return tx.held(subject)
+
+
 def _repeated(entries: tuple[Entry, ...], event: Event) -> Outcome:
     """Return the first outcome of a known event id, read back: nothing is done twice."""
     first = entries[0]
     if _asked(first.event) != _asked(event):
         raise _taken(first, event)
     after = tuple(_read_back(entry) for entry in entries[1:])
-    return replace(
-        _read_back(first), state=entries[-1].state, version=entries[-1].version, after=after
+    return _read_back(first)._replace(
+        state=entries[-1].state, version=entries[-1].version, after=after
     )
 
 
@@ -272,6 +335,9 @@ class _Intake:
         self.now = now
         self.policy = tx.policy
         self.outcomes: list[Outcome] = []
+        self._prepared: dict[str, tuple[Held, Event]] = {}
+        self._ticking: set[str] = set()
+        self._tells_each = is_told_each()
 
     def take(self, event: Event, expected_version: int | None = None) -> Outcome:
         """Decide a user event after what is due by its instant, and take it down."""
@@ -281,13 +347,12 @@ class _Intake:
         planned = self._plan(event, decided)
         before = tuple(self.outcomes)
         if isinstance(planned, Refusal):
-            return replace(self._refused(event, planned), before=before)
+            return self._refused(event, planned)._replace(before=before)
         outcome = self._accepted(planned)
         self.advance(sorted(decided), event.at)
         held = self.tx.held(event.subject)
         assert held is not None  # noqa: S101 – it has just been accepted
-        return replace(
-            outcome,
+        return outcome._replace(
             state=held.snapshot.state,
             version=held.snapshot.version,
             before=before,
@@ -308,18 +373,22 @@ class _Intake:
             held = self.tx.held(subject)
             if held is not None and held.timer is not None:
                 event = timed_event(held.snapshot, held.timer, held.lifecycle)
-                asked = reads(held.snapshot, event)
-                names.update(asked.subjects)
+                names.update(reads(held.snapshot, event).subjects)
+                self._prepared[subject] = (held, event)
         self.tx.hold(names)
 
     def advance(
         self, subjects: Iterable[str], until: datetime, *, stuck: dict[str, Stuck] | None = None
     ) -> None:
-        """Apply every timer of *subjects* due by *until*, in due order across all of them."""
-        queue = [entry for each in subjects if (entry := self._due(each, until))]
-        heapq.heapify(queue)
-        while queue:
-            entry = heapq.heappop(queue)
+        """Apply every timer of *subjects* due by *until*, in due order across all of them.
+
+        A subject whose timer is being applied is passed over: those that it reads may read it.
+        """
+        first = deque(sorted(entry for each in subjects if (entry := self._due(each, until))))
+        later: list[tuple[datetime, str]] = []
+        while first or later:
+            is_first = first and (not later or first[0] <= later[0])
+            entry = first.popleft() if is_first else heapq.heappop(later)
             subject = entry[1]
             if entry != self._due(subject, until):
                 continue
@@ -332,12 +401,17 @@ class _Intake:
                 log.error("subject_stuck", subject=subject, reason=str(error))
                 continue
             self.outcomes.append(outcome)
-            for touched in dict.fromkeys(each.event.subject for each in outcome.sequence()):
+            touching = (
+                dict.fromkeys(each.event.subject for each in outcome.sequence())
+                if outcome.followed
+                else (subject,)
+            )
+            for touched in touching:
                 if following := self._due(touched, until):
-                    heapq.heappush(queue, following)
+                    heapq.heappush(later, following)
 
     def _due(self, subject: str, until: datetime) -> tuple[datetime, str] | None:
-        held = self.tx.held(subject)
+        held = None if subject in self._ticking else self.tx.held(subject)
         timer = held.timer if held else None
         return (timer.due_at, subject) if timer and timer.due_at <= until else None
 
@@ -346,8 +420,14 @@ class _Intake:
         timer = held.timer if held else None
         if held is None or timer is None:
             raise ModelError(f"{subject} has no timer; its row and its snapshot differ")
-        event = timed_event(held.snapshot, timer, held.lifecycle)
-        planned = self._plan(event, {})
+        prepared, event = self._prepared.pop(subject, (None, None))
+        if event is None or prepared is not held:
+            event = timed_event(held.snapshot, timer, held.lifecycle)
+        self._ticking.add(subject)
+        try:
+            planned = self._plan(event, {})
+        finally:
+            self._ticking.discard(subject)
         if isinstance(planned, Refusal):
             raise ModelError(
                 f"{subject}: {timer.name} of {iso(timer.due_at)} is refused: {planned.sentence}"
@@ -374,19 +454,26 @@ class _Intake:
         return _Plan(event, decision, tuple(followed))
 
     def _current(self, event: Event, decided: Mapping[str, Snapshot]) -> dict[str, Snapshot]:
-        """Settle the subject and those it reads to the event's instant; return those it reads."""
+        """Settle the subject and those it reads to the event's instant; return those it reads.
+
+        They are settled together, in due order: what falls due to one may change another. Where a
+        timer reads a whole customer, that is settled to just before its instant: subjects that
+        read each other take their turns there.
+        """
         if event.subject not in decided and event.actor.kind != "timer":
-            self.advance((event.subject,), event.at)
+            asked = self._asked(event, decided)
+            self.advance(sorted({event.subject, *self._named(asked)} - decided.keys()), event.at)
         held = self.tx.held(event.subject)
         if held is None and event.subject not in decided and not may_begin(event):
-            self._settle_all(event.at)
-            held = self.tx.held(event.subject)
-        asked = reads(decided.get(event.subject) or (held.snapshot if held else None), event)
-        names = set(asked.subjects)
-        for customer in asked.customers:
-            names.update(self.tx.of_customer(customer))
-        names.discard(event.subject)
-        self.advance(sorted(names - decided.keys()), event.at)
+            self.settle_all(event.at)
+        asked = self._asked(event, decided)
+        if not asked.subjects and not asked.customers:
+            return {}
+        of_customers = self._named(asked) - {event.subject, *asked.subjects} - decided.keys()
+        until = event.at - timedelta.resolution if self._ticking else event.at
+        self.advance(sorted(of_customers), until)
+        self.advance(sorted({*asked.subjects} - {event.subject} - decided.keys()), event.at)
+        names = self._named(asked) - {event.subject}
         seen: dict[str, Snapshot] = {}
         for name in sorted(names):
             other = decided.get(name) or (found.snapshot if (found := self.tx.held(name)) else None)
@@ -394,7 +481,18 @@ class _Intake:
                 seen[name] = other
         return seen
 
-    def _settle_all(self, until: datetime) -> None:
+    def _asked(self, event: Event, decided: Mapping[str, Snapshot]) -> Reads:
+        held = self.tx.held(event.subject)
+        return reads(decided.get(event.subject) or (held.snapshot if held else None), event)
+
+    def _named(self, asked: Reads) -> set[str]:
+        """Return the ids of what is asked for; what falls due may bring a customer more of them."""
+        names = set(asked.subjects)
+        for customer in asked.customers:
+            names.update(self.tx.of_customer(customer))
+        return names
+
+    def settle_all(self, until: datetime) -> None:
         """Settle the whole tenant: something due may be about to create the missing subject."""
         due: list[str] = []
         more = True
@@ -406,13 +504,14 @@ class _Intake:
     def _accepted(self, plan: "_Plan") -> Outcome:
         event, decision = plan.event, plan.decision
         self.tx.accept(event, decision, recorded_at=self.now)
-        log.debug(
-            "event_applied",
-            subject=event.subject,
-            event_name=event.name,
-            rules=decision.rules,
-            state=decision.snapshot.state,
-        )
+        if self._tells_each:
+            log.debug(
+                "event_applied",
+                subject=event.subject,
+                event_name=event.name,
+                rules=decision.rules,
+                state=decision.snapshot.state,
+            )
         followed = tuple(self._accepted(each) for each in plan.followed)
         snapshot = decision.snapshot
         return Outcome(

@@ -6,10 +6,12 @@ from typing import cast
 import structlog
 from structlog.typing import FilteringBoundLogger
 
+_logger = logging.getLogger("sublife")
+
 log = cast(
     "FilteringBoundLogger",
     structlog.wrap_logger(
-        logging.getLogger("sublife"),
+        _logger,
         processors=[
             structlog.stdlib.filter_by_level,
             structlog.stdlib.render_to_log_kwargs,
@@ -18,3 +20,8 @@ log = cast(
     ),
 )
 """Event names and keys; a host sees them by `logging.getLogger("sublife").setLevel("INFO")`."""
+
+
+def is_told_each() -> bool:
+    """Return whether the host listens to single events; asking structlog costs more than one."""
+    return _logger.isEnabledFor(logging.DEBUG)

@@ -14,7 +14,7 @@ from sublife.lifecycle.policy import Path as FaultPath
 
 DEFAULT_PACK = "microsoft-csp"
 _SHIPPED = Path(policies.__path__[0])
-_OWN_KEYS = frozenset({"pack", "title", "extends", "choose", "switches", "figures"})
+_OWN_KEYS = frozenset({"pack", "title", "extends", "choose", "switches", "figures", "regions"})
 
 
 def shipped_packs() -> tuple[str, ...]:
@@ -110,6 +110,7 @@ def _resolved(chain: tuple[_Document, ...]) -> Mapping[str, object]:
     """Return the pack on top of those it extends, with its choices set."""
     figures: dict[str, object] = {}
     switches: dict[str, object] = {}
+    regions: dict[str, object] = {}
     for document in reversed(chain):
         content = document.content
         unknown = [
@@ -121,11 +122,13 @@ def _resolved(chain: tuple[_Document, ...]) -> Mapping[str, object]:
             raise PolicyError(str(content.get("pack")), unknown)
         figures.update(_part(content, "figures"))
         switches.update(_part(content, "switches"))
+        regions.update(_part(content, "regions"))
         for name, option in _part(content, "choose").items():
             switches[name] = _chosen(content, name, option, switches)
     top = chain[0].content
     named = {key: top[key] for key in ("pack", "title") if key in top}
-    return {**named, "switches": switches, "figures": figures}
+    dated = {"regions": regions} if regions else {}
+    return {**named, "switches": switches, "figures": figures, **dated}
 
 
 def _chosen(

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
+from typing import NamedTuple
 
 from sublife.lifecycle.model import Decision, Event, Fact, Snapshot, Value
 from sublife.lifecycle.subscription.model import Subscription
@@ -47,6 +48,7 @@ class Recording:
 UPDATED = "subscription-updated"
 _LAPSED = Recording(Kind.RENEWAL, Stage.PROGRESS, "lapsed", None, UPDATED)
 _PLAN = Recording(Kind.RENEWAL, Stage.PROGRESS, "planned", None, UPDATED)
+_MOVE_PLAN = Recording(Kind.MIGRATION, Stage.PROGRESS, "planned")
 _CONVERT = Recording(order="convert", webhook=UPDATED)
 _TOLD = Recording(webhook=UPDATED)
 _SILENT = Recording()
@@ -85,9 +87,85 @@ RECORDINGS: Mapping[str, Recording] = MappingProxyType(
         "subscription-renamed": _SILENT,
         "price-noted": _SILENT,
         "por-set": _TOLD,
+        "successor-noted": _SILENT,
+        "manual-purchase-advisory": _SILENT,
+        "credit-referred": _SILENT,
+        "customer-registered": _SILENT,
+        "customer-created": _SILENT,
+        "customer-agreement-accepted": _SILENT,
+        "relationship-requested": _SILENT,
+        "relationship-accepted": Recording(webhook="reseller-relationship-accepted-by-customer"),
+        "relationship-ended": _SILENT,
+        "dap-admin-relationship-approved": Recording(webhook="dap-admin-relationship-approved"),
+        "dap-admin-relationship-terminated": Recording(webhook="dap-admin-relationship-terminated"),
+        "partner-enrolled": _SILENT,
+        "partner-transitioned": _SILENT,
+        "partner-reenrolled": _SILENT,
+        "partner-revenue-recorded": _SILENT,
+        "partner-invoice-paid": _SILENT,
+        "partner-mpa-signed": _SILENT,
+        "partner-assessed": _SILENT,
+        "partner-reviewed": _SILENT,
+        "partner-check-passed": _SILENT,
+        "partner-notice-sent": _SILENT,
+        "partner-transition-required": _SILENT,
+        "partner-restricted": _SILENT,
+        "partner-deauthorized": _SILENT,
+        "support-plan-taken": _SILENT,
+        "support-plan-ended": _SILENT,
+        "sandbox-created": _SILENT,
+        "hoster-registered": _SILENT,
+        "qmth-authorized": _SILENT,
+        "qmth-withdrawn": _SILENT,
+        "qmth-ended": _SILENT,
+        "csp-hoster-admitted": _SILENT,
+        "csp-hoster-left": _SILENT,
+        "hosting-report-due": _SILENT,
+        "hosting-report-missed": _SILENT,
+        "hosting-reported": _SILENT,
+        "hosting-right-evaluated": _SILENT,
         "transfer-requested": _SILENT,
         "transfer-withdrawn": _SILENT,
         "transfer-completed": Recording(Kind.MIGRATION, Stage.SUCCEEDED, "moved", "new", UPDATED),
+        "agreement-recorded": _SILENT,
+        "agreement-renewed": _SILENT,
+        "agreement-extended": _SILENT,
+        "agreement-put-on-ept": _SILENT,
+        "agreement-subscription-noted": _SILENT,
+        "ea-renewal-scheduled": _MOVE_PLAN,
+        "ea-renewal-updated": _MOVE_PLAN,
+        "ea-renewal-unscheduled": Recording(Kind.MIGRATION, Stage.PROGRESS, "withdrawn"),
+        "ea-renewal-advisory": _SILENT,
+        "ea-renewal-overdue": Recording(Kind.MIGRATION, Stage.PROGRESS, "overdue"),
+        "ea-renewal-started": Recording(
+            Kind.MIGRATION, Stage.PROGRESS, "processing", None, "new-commerce-migration-created"
+        ),
+        "ea-renewal-completed": Recording(
+            Kind.MIGRATION, Stage.SUCCEEDED, "moved", None, "new-commerce-migration-completed"
+        ),
+        "ea-renewal-failed": Recording(
+            Kind.MIGRATION, Stage.FAILED, "failed", None, "new-commerce-migration-failed"
+        ),
+        "ea-renewal-schedule-failed": Recording(
+            Kind.MIGRATION, Stage.FAILED, "refused", None, "new-commerce-migration-schedule-failed"
+        ),
+        "por-required": _SILENT,
+        "programme-enrolled": _SILENT,
+        "programme-item-fulfilled": _SILENT,
+        "programme-opted-out": _SILENT,
+        "new-commerce-migration-scheduled": _MOVE_PLAN,
+        "new-commerce-migration-schedule-updated": _MOVE_PLAN,
+        "new-commerce-migration-schedule-cancelled": Recording(
+            Kind.MIGRATION, Stage.PROGRESS, "withdrawn"
+        ),
+        "new-commerce-migration-schedule-failed": Recording(
+            Kind.MIGRATION, Stage.FAILED, "refused", None, "new-commerce-migration-schedule-failed"
+        ),
+        "new-commerce-migration-overdue": Recording(Kind.MIGRATION, Stage.PROGRESS, "overdue"),
+        "new-commerce-migration-failed": Recording(
+            Kind.MIGRATION, Stage.FAILED, "failed", None, "new-commerce-migration-failed"
+        ),
+        "new-commerce-migration-reverted": Recording(Kind.MIGRATION, Stage.FAILED, "reverted"),
         "new-commerce-migration-created": Recording(
             Kind.MIGRATION, Stage.PROGRESS, None, None, "new-commerce-migration-created"
         ),
@@ -107,6 +185,7 @@ class Activity:
     stage: Stage
     outcome: str | None
     fact: str
+    subscription: str
     source_subscription: str | None
     new_subscription: str | None
     path: str | None
@@ -121,6 +200,7 @@ class Order:
 
     id: str
     transaction: str
+    subscription: str
     sku: str
     quantity: int
     term: str
@@ -129,8 +209,7 @@ class Order:
     currency: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Trail:
+class Trail(NamedTuple):
     """What one fact leaves behind."""
 
     fact: Fact
@@ -142,7 +221,7 @@ class Trail:
 def recording_of(fact: Fact) -> Recording:
     """Return what a fact leaves behind (table 8.2); the journal alone for what it does not name.
 
-    Three facts depend on how they came about: a purchase with a source in another channel is a
+    Four facts depend on how they came about: a purchase with a source in another channel is a
     move (MAN), a seat change says itself whether it adds or removes, and the deletion of what was
     cancelled is no lapse.
     """
@@ -154,6 +233,8 @@ def recording_of(fact: Fact) -> Recording:
             return _TOLD
         case "subscription-quantity-changed":
             return Recording(order=str(fact.data["transaction"]), webhook=found.webhook)
+        case "relationship-accepted" if fact.data.get("kind") == "indirect-reseller":
+            return Recording(webhook="indirect-reseller-relationship-accepted-by-customer")
         case "subscription-deleted" if fact.data.get("from") == "canceled":
             return _TOLD
         case "subscription-trial-converted" if "quantity" not in fact.data:
@@ -182,7 +263,8 @@ def trails(event: Event, decision: Decision) -> Iterator[Trail]:
             orders += 1
         activity = None
         if found.kind is not None:
-            activity = _activity(record_id(event.id, activities), found.kind, found, fact, order)
+            identifier = record_id(event.id, activities)
+            activity = _activity(identifier, found.kind, found, fact, decision.snapshot, order)
             activities += 1
             if fact.name == "subscription-created":
                 activity = replace(activity, new_subscription=decision.snapshot.id)
@@ -193,8 +275,21 @@ def _text(value: Value) -> str | None:
     return None if value is None else str(value)
 
 
+def _subscription(fact: Fact, snapshot: Snapshot) -> str:
+    """Return the subscription that a record is about (EVT-06).
+
+    The fact of a subject that is no subscription itself names it; any other is about its subject.
+    """
+    return str(fact.data.get("subscription") or snapshot.id)
+
+
 def _activity(
-    identifier: str, kind: Kind, found: Recording, fact: Fact, order: Order | None
+    identifier: str,
+    kind: Kind,
+    found: Recording,
+    fact: Fact,
+    snapshot: Snapshot,
+    order: Order | None,
 ) -> Activity:
     data = fact.data
     return Activity(
@@ -203,6 +298,7 @@ def _activity(
         stage=found.stage,
         outcome=found.outcome,
         fact=fact.name,
+        subscription=_subscription(fact, snapshot),
         source_subscription=_text(data.get("source")),
         new_subscription=_text(data.get("into")),
         path=_text(data.get("path")),
@@ -219,6 +315,7 @@ def _order(identifier: str, transaction: str, fact: Fact, snapshot: Snapshot) ->
     return Order(
         id=identifier,
         transaction=transaction,
+        subscription=_subscription(fact, snapshot),
         sku=str(data.get("sku") or (plan.product.sku if plan else "")),
         quantity=_seats(data, plan),
         term=plan.term.value if plan else str(data.get("term", "")),

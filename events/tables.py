@@ -1,5 +1,6 @@
 """The tables, as SQLModel rows that a host may query, and the UTC column type."""
 
+import json
 from datetime import UTC, datetime
 from decimal import Decimal
 from typing import Any, ClassVar
@@ -83,6 +84,10 @@ class JsonText(TypeDecorator[str]):
         """Return text on SQLite, `JSONB` elsewhere."""
         found: TypeEngine[Any] = Text() if dialect.name == "sqlite" else JSONB()
         return dialect.type_descriptor(found)
+
+    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
+        """Return *value* as the driver takes it."""
+        return value if value is None or dialect.name == "sqlite" else json.loads(value)
 
     def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
         """Return the column as text wherever it is read."""
@@ -277,3 +282,97 @@ class OrderRow(Row, table=True):
     version: int
     number: int
     policy: str
+
+
+class ConsumerRow(Row, table=True):
+    """Who follows the journal of a tenant, and how far: a handler of the host, or an endpoint.
+
+    Everything up to (`stamp`, `position`) is handed on or stands as a delivery. `turn` counts who
+    took a handler's turn, and `leased_until` is when that turn ends by itself.
+    """
+
+    __tablename__ = "sublife_consumer"  # pyright: ignore[reportAssignmentType] – SQLModel
+
+    tenant: str = _name(primary_key=True)
+    name: str = _name(primary_key=True)
+    stamp: int = Field(sa_type=BigInteger)
+    position: int = Field(sa_type=BigInteger)
+    created_at: datetime = _instant()
+    paused_at: datetime | None = _instant(default=None)
+    paused_because: str | None = None
+    turn: int
+    leased_until: datetime | None = _instant(default=None)
+
+
+class EndpointRow(Row, table=True):
+    """Where facts of a tenant are posted to, and which; its cursor is the consumer of its name."""
+
+    __tablename__ = "sublife_endpoint"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "id"], ["sublife_consumer.tenant", "sublife_consumer.name"]
+        ),
+    )
+
+    tenant: str = _name(primary_key=True)
+    id: str = _name(primary_key=True)
+    url: str
+    body: str
+    filters: str = Field(sa_type=JsonText)
+    secret: str
+    previous_secret: str | None = None
+    previous_until: datetime | None = _instant(default=None)
+    allow_private: bool
+    allow_http: bool
+
+
+class DeliveryRow(Row, table=True):
+    """One fact on its way to one consumer; `number` is its place in its event, from 0.
+
+    `next_attempt_at` is when it is due, or when the attempt under way counts as lost; a fact that
+    waits for an earlier one of its subject has none.
+    """
+
+    __tablename__ = "sublife_delivery"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table_args__ = (
+        ForeignKeyConstraint(
+            ["tenant", "consumer"], ["sublife_consumer.tenant", "sublife_consumer.name"]
+        ),
+        Index(
+            "sublife_delivery_due",
+            "tenant",
+            "consumer",
+            "next_attempt_at",
+            sqlite_where=text("next_attempt_at IS NOT NULL"),
+            postgresql_where=text("next_attempt_at IS NOT NULL"),
+        ),
+        Index(
+            "sublife_delivery_open",
+            "tenant",
+            "consumer",
+            "subject",
+            "sequence",
+            "number",
+            sqlite_where=text("status = 'pending'"),
+            postgresql_where=text("status = 'pending'"),
+        ),
+        Index("sublife_delivery_status", "tenant", "status", "created_at"),
+    )
+
+    tenant: str = _name(primary_key=True)
+    consumer: str = _name(primary_key=True)
+    subject: str = _name(primary_key=True)
+    sequence: int = Field(primary_key=True)
+    number: int = Field(primary_key=True)
+    event_id: str = _name()
+    fact: str
+    customer: str = _name()
+    partner: str = _name()
+    created_at: datetime = _instant()
+    status: str
+    attempts: int
+    first_attempt_at: datetime | None = _instant(default=None)
+    next_attempt_at: datetime | None = _instant(default=None)
+    ended_at: datetime | None = _instant(default=None)
+    status_code: int | None = None
+    error: str | None = None

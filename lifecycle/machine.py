@@ -186,7 +186,7 @@ def decide(
     cell = _cell(lifecycle, snapshot, event)
     if isinstance(cell, Closed):
         return _closed(cell, snapshot, event.name)
-    here: Standing[Any] = Standing(snapshot, event.at, policy, event.data)
+    here: Standing[Any] = Standing(snapshot, event.at, policy, event.data, seen)
     rule = next((rule for rule in cell if _chosen(rule, here)), None)
     if rule is None:
         raise UnknownEventError(f"{event.subject}: no rule takes {event.name} as it stands")
@@ -200,7 +200,7 @@ def decide(
 def _check_due(lifecycle: Lifecycle, snapshot: Snapshot, event: Event) -> None:
     """The calendar alone moves timers: a timed event must be one of the subject's, and its date."""
     due: tuple[Timer, ...] = lifecycle.timers(snapshot)
-    if Timer(event.name, event.at) not in due:
+    if (event.name, event.at) not in due:
         known = ", ".join(f"{timer.name} at {iso(timer.due_at)}" for timer in due) or "none"
         raise UnknownEventError(
             f"{lifecycle.name} {snapshot.id}: {event.name} in {snapshot.state} is not due at "
@@ -258,6 +258,7 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
         return effect
     before: Snapshot | None = case.subject
     after: Snapshot = effect.subject
+    rules = effect.rules or rule.refs
     return Decision(
         evolved(
             after,
@@ -266,13 +267,11 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
             changed_at=case.at,
         ),
         str(before.state) if before else ABSENT,
-        tuple(
-            fact if fact.rules else Fact(fact.name, fact.data, rule.refs) for fact in effect.facts
-        ),
+        tuple(fact if fact.rules else Fact(fact.name, fact.data, rules) for fact in effect.facts),
         tuple(
             _follow_up(case.event, number, each) for number, each in enumerate(effect.follow_ups)
         ),
-        rule.refs,
+        rules,
     )
 
 
@@ -372,7 +371,8 @@ def timers(snapshot: Snapshot, lifecycle: str) -> tuple[Timer, ...]:
 
 def next_timer(snapshot: Snapshot, lifecycle: str) -> Timer | None:
     """Return the timer that is due first, or `None` if nothing is to come."""
-    return min(timers(snapshot, lifecycle), key=_due_at, default=None)
+    found = timers(snapshot, lifecycle)
+    return found[0] if len(found) == 1 else min(found, key=_due_at, default=None)
 
 
 def _due_at(timer: Timer) -> datetime:

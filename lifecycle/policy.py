@@ -10,6 +10,8 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
+from sublife.lifecycle.region import NO_REGIONS, Regions, regions_from
+
 Amount: TypeAlias = int | Decimal | bool
 Path: TypeAlias = tuple[str | int, ...]
 
@@ -120,6 +122,7 @@ class Policy:
     figures: Mapping[str, Figure] = field(repr=False)
     switches: Mapping[str, Switch] = field(repr=False)
     content: str = field(repr=False, compare=False)
+    regions: Regions = field(default=NO_REGIONS, repr=False)
 
     @property
     def version(self) -> str:
@@ -152,6 +155,14 @@ class Policy:
         """Return whether the policy allows *name* at *at*."""
         return bool(self._value(self.figures[name], at, begun_at))
 
+    def span(self, name: str, at: datetime) -> Span:
+        """Return the span of a figure that holds at *at*, for since when and until when it does."""
+        return self._span(self.figures[name], at)
+
+    def region(self, country: str, at: datetime) -> str | None:
+        """Return the CSP region of a country at *at*, `None` if it has none (table 3.4)."""
+        return self.regions.of(country, at)
+
     def rule(self, name: str) -> str:
         """Return the id of the rule that a figure or switch comes from."""
         return self.figures[name].rule if name in self.figures else self.switches[name].rule
@@ -181,6 +192,7 @@ class Policy:
             self.figures,
             MappingProxyType(switches),
             self.content,
+            self.regions,
         )
 
     def _unknown_choice(self, name: str, option: str) -> str | None:
@@ -194,10 +206,13 @@ class Policy:
         return None
 
     def _value(self, figure: Figure, at: datetime, begun_at: datetime | None = None) -> Amount:
+        return self._span(figure, at).value_for(begun_at)
+
+    def _span(self, figure: Figure, at: datetime) -> Span:
         option = self.switch(figure.by, at) if figure.by else ""
         for span in figure.spans[option]:
             if span.end is None or at < span.end:
-                return span.value_for(begun_at)
+                return span
         raise AssertionError(figure.name)  # the last span of a checked figure has no end
 
 
@@ -210,7 +225,8 @@ def policy_from(
     """Check a pack's content and freeze it.
 
     Args:
-        content: `{pack, title, switches, figures}` as read from YAML, with `extends` resolved.
+        content: `{pack, title, switches, figures, regions}` as read from YAML, with `extends`
+            resolved.
         figures: every figure the lifecycles ask for, with its unit.
         switches: every switch they ask for, with its options, the default first.
 
@@ -220,6 +236,7 @@ def policy_from(
     check = _Checker(content)
     parsed_switches = check.switches(switches)
     parsed_figures = check.figures(figures, parsed_switches)
+    parsed_regions = check.regions()
     if check.faults:
         raise PolicyError(check.pack, check.faults)
     text = json.dumps(content, sort_keys=True, separators=(",", ":"), default=str)
@@ -229,6 +246,7 @@ def policy_from(
         MappingProxyType(parsed_figures),
         MappingProxyType(parsed_switches),
         text,
+        parsed_regions,
     )
 
 
@@ -247,7 +265,7 @@ def _instant(value: object) -> datetime | None:
 class _Checker:
     """Walks a pack's content, collects faults and builds what is sound."""
 
-    TOP = frozenset({"pack", "title", "switches", "figures"})
+    TOP = frozenset({"pack", "title", "switches", "figures", "regions"})
     FIGURE = frozenset({"unit", "rule", "spans", "by", "note"})
     SPAN = frozenset({"from", "to", "value", "begun_before", "earlier", "source", "note"})
     SWITCH = frozenset({"rule", "default", "options", "choose", "note"})
@@ -304,6 +322,11 @@ class _Checker:
             body = self._mapping(("figures", name), given[name])
             parsed[name] = self._figure(name, body, known[name], switches)
         return parsed
+
+    def regions(self) -> Regions:
+        """Return the sound regions; a pack that names none compares none (EA-05)."""
+        given = self.content.get("regions", {})
+        return regions_from(given, report=self._fault, instant=self._at)
 
     def _figure(
         self, name: str, body: Mapping[str, object], unit: Unit, switches: Mapping[str, Switch]

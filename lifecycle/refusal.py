@@ -152,8 +152,57 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "through its provider.",
             800039,
         ),
+        "RELATIONSHIP_PENDING": Code(
+            "EA-03",
+            "The customer {customer} has not accepted the request of partner {partner} of "
+            "{requested_at} yet; its global admin accepts it at the address it was sent.",
+            20002,
+        ),
+        "RELATIONSHIP_EXISTS": Code(
+            "EA-03", "The customer {customer} has a relationship with partner {partner} already."
+        ),
+        "RELATIONSHIP_NOT_REQUESTED": Code(
+            "EA-04",
+            "No request of partner {partner} waits for customer {customer}; it has to send one.",
+        ),
+        "RELATIONSHIP_NONE": Code(
+            "EA-03", "The customer has accepted no partner; {event} needs one that it has."
+        ),
+        "CUSTOMER_EXISTS": Code(
+            "EA-03",
+            "The customer tenant is known already; request a relationship instead of {event}.",
+        ),
+        "DAP_EXISTS": Code(
+            "MAN-19",
+            "Partner {partner} has delegated admin privileges at customer {customer} already.",
+        ),
+        "DAP_MISSING": Code(
+            "MAN-19", "Partner {partner} has no delegated admin privileges at customer {customer}."
+        ),
+        "REGION_MISMATCH": Code(
+            "EA-05",
+            "The customer {customer} is set up in {country} ({region}), partner {partner} in "
+            "{partner_country} ({partner_region}); both must lie in one CSP region.",
+        ),
+        "MCA_NOT_ACCEPTED": Code(
+            "MAN-22",
+            "The customer {customer} has not accepted the Microsoft Customer Agreement; nothing "
+            "can be ordered before it has.",
+        ),
+        "MCA_ACCEPTED": Code(
+            "MAN-22",
+            "The customer {customer} accepted the Microsoft Customer Agreement at {accepted_at}.",
+        ),
+        "SKU_END_OF_SALE": Code(
+            "MAN-02",
+            "{sku} was sold until {sold_until}. It can be taken over only by the channel transfer "
+            "from an Enterprise Agreement; in the catalog choose an equivalent offer.",
+        ),
+        "SKU_UNAVAILABLE": Code(
+            "MAN-01", "{sku} is not on the CSP price list of {market}; choose one that is."
+        ),
         "RELATIONSHIP_MISSING": Code(
-            "TRM-29",
+            "EA-03",
             "The customer {customer} has not accepted a relationship with partner {partner}.",
             20002,
         ),
@@ -163,6 +212,92 @@ CODES: Mapping[str, Code] = MappingProxyType(
         ),
         "TRANSFER_NOT_PENDING": Code(
             "TRM-31", "No transfer waits for this subscription; only a pending one can be answered."
+        ),
+        "CHANNEL_UNSUPPORTED": Code(
+            "EA-01",
+            "The channel transfer takes subscriptions from an Enterprise Agreement only; "
+            "{subscription} comes from {channel}. Buy its successor on the manual path.",
+        ),
+        "SEGMENT_UNSUPPORTED": Code(
+            "EA-02",
+            "The channel transfer is open to commercial products only; {subscription} is sold to "
+            "{segment}. Buy its successor on the manual path.",
+        ),
+        "AGREEMENT_NOT_LISTED": Code(
+            "EA-07",
+            "{agreement} is not among the agreements that can be renewed to CSP: {reason}.",
+        ),
+        "AGREEMENT_RENEWED": Code(
+            "EA-08",
+            "The Enterprise Agreement {agreement} has been renewed already and runs until "
+            "{ends_on}; there is nothing to renew to CSP.",
+        ),
+        "AGREEMENT_NOT_VISIBLE_YET": Code(
+            "EA-09",
+            "The customer {customer} accepted partner {partner} at {related_at}; its expiring "
+            "agreements show by {visible_at}. Try again then.",
+        ),
+        "AGREEMENT_EPT": Code(
+            "EA-11",
+            "The Enterprise Agreement {agreement} runs on an extended period term and cannot be "
+            "renewed to CSP. Buy on the manual path, timed to the opt-out date: {opt_out}.",
+        ),
+        "AGREEMENT_READ_ONLY": Code(
+            "EA-31",
+            "No channel transfer and no purchase changes an Enterprise Agreement; {event} is told "
+            "by Microsoft, not by {actor}.",
+        ),
+        "AGREEMENT_BAD_STATE": Code(
+            "EA-31", "The agreement is {state}; {event} is not possible in that state."
+        ),
+        "SKU_MISMATCH": Code(
+            "EA-12",
+            "The CSP subscription takes over the very product of the Enterprise Agreement, {sku}, "
+            "not {asked}. Renew it as it is and upgrade afterwards.",
+        ),
+        "SKU_UNSUPPORTED": Code(
+            "EA-13",
+            "{sku} cannot be renewed to CSP: {reason}.",
+        ),
+        "SCHEDULE_LOCKED": Code(
+            "EA-20",
+            "The schedule can no longer be changed or cancelled: {reason}.",
+        ),
+        "SCHEDULE_BAD_STATE": Code(
+            "EA-20",
+            "The schedule is {state}; {event} is not possible in that state.",
+        ),
+        "API_UNSUPPORTED": Code(
+            "EA-23",
+            "Channel transfers are made in the Partner Center user interface by a named user; "
+            "{actor} is an application.",
+        ),
+        "SCHEDULED_BY_OTHER_PARTNER": Code(
+            "EA-26",
+            "{subscription} is not available: another partner has scheduled it. Only that partner "
+            "can cancel its schedule; settle it with the partner and the customer.",
+        ),
+        "ALREADY_SCHEDULED": Code(
+            "EA-26",
+            "{subscription} is scheduled already, by {schedule}. Edit or cancel that schedule.",
+        ),
+        "ALREADY_TRANSFERRED": Code(
+            "EA-26",
+            "{subscription} was renewed to CSP at {completed_at}; that can happen only once.",
+        ),
+        "PROCESSING_NOT_DUE": Code(
+            "EA-15",
+            "The schedule is processed from {earliest_at} on, and never during the term of the "
+            "Enterprise Agreement.",
+        ),
+        "NEW_SUBSCRIPTION_TAKEN": Code(
+            "EA-28",
+            "There is a subscription {into} already; the renewal creates one of its own.",
+        ),
+        "IRREVERSIBLE": Code(
+            "EA-29",
+            "A completed move to CSP or to new commerce cannot be undone. The only remedy is to "
+            "cancel the new subscription while the window that opened with its creation lasts.",
         ),
         "LEGACY_SALE_CLOSED": Code(
             "LEG-22",
@@ -174,10 +309,185 @@ CODES: Mapping[str, Code] = MappingProxyType(
             "A commercial legacy subscription that ends on {ends_on} is no longer renewed.",
         ),
         "MIGRATION_INELIGIBLE": Code(
-            "LEG-18", "The subscription cannot be migrated to new commerce: {reason}.", 900215
+            "LEG-18", "The subscription cannot be migrated to new commerce: {reason}."
+        ),
+        "MIGRATION_PENDING": Code(
+            "LEG-21",
+            "Migration {migration} of {subscription} waits already. Update or cancel it instead.",
+            900216,
+        ),
+        "MIGRATION_LOCKED": Code(
+            "LEG-21", "The migration is {state}; {event} is no longer possible."
+        ),
+        "MIGRATION_LED": Code(
+            "LEG-24",
+            "Microsoft leads this migration; {event} is not possible. Only a schedule of one's "
+            "own, placed before the last day of the term, comes before it.",
+        ),
+        "MIGRATION_REPAIRED": Code(
+            "LEG-17",
+            "The subscription is suspended by a migration that failed; Microsoft completes or "
+            "reverts it by {due_by}. Until then it cannot be tried again.",
+            900216,
+        ),
+        "MIGRATION_NOT_OFFERED": Code("LEG-21", "{what} is not offered yet at {at}."),
+        "TARGET_PASSED": Code(
+            "LEG-21",
+            "A migration cannot be scheduled for {target_at}, which is not after {at}; give a "
+            "later instant, or migrate at once.",
+        ),
+        "OPT_OUT_TOO_LATE": Code(
+            "LEG-05",
+            "The opt-out form for {customer} came back at {at}, when its deadline had passed. The "
+            "distributor moves the subscriptions as they end.",
+        ),
+        "WHITE_GLOVE_CLOSED": Code(
+            "LEG-08",
+            "The distributor migrates at a partner's wish only {reason}.",
+        ),
+        "CHECKLIST_INCOMPLETE": Code(
+            "LEG-14",
+            "Nothing of {customer} can be migrated while the checklist lacks: {missing}.",
+        ),
+        "PROGRAMME_BAD_STATE": Code(
+            "LEG-04", "The customer is {state} in the distributor's programme; {event} is over."
+        ),
+        "ADD_ON_NO_BASE": Code(
+            "LEG-22",
+            "There is no active legacy subscription {base} of the same customer and partner that "
+            "an add-on could be bought for.",
+        ),
+        "DIRECT_ENROLMENT_CLOSED": Code(
+            "AUT-01",
+            "Nobody newly joins as a direct-bill partner on {at}. Enrol as an indirect reseller "
+            "and work with an indirect provider.",
+        ),
+        "DIRECT_ENROLMENT_REQUIREMENT": Code(
+            "AUT-10",
+            "The application as a direct-bill partner does not meet the requirements. Missing: "
+            "{missing}.",
+        ),
+        "NEW_TENANT_REQUIRED": Code(
+            "AUT-09",
+            "{partner} is enrolled and cannot become direct-bill with this tenant. Apply again "
+            "with a new one.",
+        ),
+        "ALREADY_ENROLLED": Code(
+            "AUT-23", "{partner} is enrolled already; another location enrols under its own id."
+        ),
+        "PARTNER_BAD_STATE": Code(
+            "AUT-06", "The partner is {state}; {event} is not possible in that state."
+        ),
+        "PARTNER_TYPE_UNFIT": Code(
+            "GEN-11", "{event} concerns a partner that is {needed}; {partner} is {partner_type}."
+        ),
+        "PARTNER_RESTRICTED": Code(
+            "AUT-06",
+            "The direct-bill partner {partner} is restricted and takes on nothing new: no "
+            "purchase, no schedule, no customer, no invitation, no sandbox. What it has goes on.",
+        ),
+        "RESELLER_DEAUTHORIZED": Code(
+            "AUT-20",
+            "The reseller {partner} is deauthorized since {since} and cannot be named on a "
+            "subscription. It may enrol again from {reenrol_on}.",
+            800039,
+        ),
+        "POR_NOT_RESELLER": Code(
+            "EA-32",
+            "Only an indirect reseller is partner of record; {partner} is {partner_type}.",
+            800016,
+        ),
+        "MPA_NOT_SIGNED": Code(
+            "AUT-24",
+            "The reseller {partner} has not signed the Microsoft Partner Agreement; it cannot be "
+            "named on a subscription before it has.",
+        ),
+        "REENROL_TOO_EARLY": Code(
+            "AUT-18",
+            "{partner} was deauthorized at {since} and may enrol again from {reenrol_on}.",
+        ),
+        "QMTH_ENDED": Code(
+            "HST-01",
+            "The QMTH programme ended at {ended_at}; nothing rests on it any more.",
+        ),
+        "QMTH_REQUIRED": Code(
+            "HST-02",
+            "Microsoft 365 Apps on shared infrastructure take a QMTH authorization: {reason}.",
+        ),
+        "BYOL_NOT_YET": Code(
+            "HST-05",
+            "Customers bring their licences to a hoster's platform from {from_at}, not before.",
+        ),
+        "LISTED_PROVIDER": Code(
+            "HST-06",
+            "Licences cannot be brought to the platform of {provider}. The listed providers are "
+            "{listed}.",
+        ),
+        "HOSTER_OWN_LICENSE": Code(
+            "HST-07",
+            "{partner} must not use licences of its own. They are the end customers', sold with "
+            "the service or brought along.",
+        ),
+        "HOSTER_NOT_YET": Code(
+            "HST-04", "There is a CSP-Hoster programme from {from_at}, not before."
+        ),
+        "HOSTER_REQUIREMENT": Code(
+            "HST-10", "The conditions of the CSP-Hoster programme are not met. Missing: {missing}."
+        ),
+        "HOSTING_BAD_STATE": Code(
+            "HST-02", "The hoster is {state}; {event} is not possible in that state."
+        ),
+        "REPORT_NOT_DUE": Code("HST-12", "No report is awaited in {asked}."),
+        "REPORT_UNFIT": Code(
+            "HST-12", "The report of the period from {period_on} cannot be taken: {reason}."
+        ),
+        "NO_SUPPORT_PLAN": Code(
+            "AUT-02", "{partner} has no paid support plan that could end on this day."
+        ),
+        "INVOICE_UNKNOWN": Code(
+            "AUT-08",
+            "No revenue of {partner} stands on an invoice {invoice}; record its lines first.",
+        ),
+        "NOT_YET_SUBJECT": Code(
+            "AUT-19",
+            "{partner} cannot be tested against the revenue requirement on {asked_on}: {reason}.",
         ),
     }
 )
+
+
+INELIGIBLE: Mapping[int, tuple[str, int | None]] = MappingProxyType(
+    {
+        0: ("SubscriptionStatusNotActive", 900215),
+        1: ("SubscriptionBeingProcessingInOms", 900216),
+        2: ("SubscriptionTooCloseToTermEnd", 900217),
+        3: ("SubscriptionPromotionsPresent", 900218),
+        4: ("SubscriptionAddOnsPresent", 900219),
+        5: ("NewCommerceProductUnavailable", 900220),
+        6: ("TermDurationBillingCycleCombinationNotSupported", 900222),
+        7: ("SubscriptionActiveForLessThanOneMonth", 900226),
+        8: ("TradeStatusNotAllowed", None),
+        9: ("InvalidPartnerIdOnRecord", 900247),
+        10: ("MigrationsWithinLast24hOfTermOnlyAllowedForFullTerm", 900217),
+        11: ("InvalidCustomTermEndDate", 900291),
+        12: ("CustomTermEndDateMustAlignWithExistingSubscriptionOrCalendarMonth", 900292),
+    }
+)
+"""Why a subscription cannot be migrated: Partner Center's number, its word, the API's error."""
+
+
+def ineligible(code: int, reason: str, *, rule: str = "LEG-18", subscription: str) -> Refusal:
+    """Return that a subscription cannot be migrated, by Partner Center's own number (LEG-18)."""
+    name, api_error = INELIGIBLE[code]
+    return refuse(
+        "MIGRATION_INELIGIBLE",
+        rule=rule,
+        api_error=api_error,
+        reason=reason,
+        subscription=subscription,
+        eligibility=code,
+        eligibility_name=name,
+    )
 
 
 def refuse(

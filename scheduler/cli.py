@@ -1,4 +1,4 @@
-"""The command line: replay, rules, schema."""
+"""The command line: replay, rules, lifecycles, schema, and the commands of a store."""
 
 import json
 import sys
@@ -11,8 +11,14 @@ from rich.console import Console
 from rich.markup import escape
 from rich.progress import Progress
 
-from sublife.events.document import DocumentError
+from sublife.events.document import DocumentError, read
 from sublife.events.store import StoreError
+from sublife.lifecycle.catalog import LIFECYCLES
+from sublife.lifecycle.machine import UnknownLifecycleError, lifecycle_named
+from sublife.scheduler import deliveries, endpoints
+from sublife.scheduler.diagram import document
+from sublife.scheduler.log import log_command
+from sublife.scheduler.migrate import migrate_command
 from sublife.scheduler.replay import Replay, Result, total_digest
 from sublife.scheduler.report import as_json, as_junit
 from sublife.scheduler.rulebook import BUILT, RuleUse, gaps, uses
@@ -25,6 +31,7 @@ from sublife.scheduler.show import (
     show_timeline,
     terminal,
 )
+from sublife.scheduler.verify import verify_command
 
 HELD, FAILED, WRONG_INPUT = 0, 1, 2
 MANY = 20
@@ -173,10 +180,46 @@ def _as_mapping(use: RuleUse) -> dict[str, Any]:
     }
 
 
+@app.command("lifecycles")
+def lifecycles_command(
+    names: Annotated[
+        list[str] | None, typer.Argument(help="Only these lifecycles; all if none is named.")
+    ] = None,
+    *,
+    check: Annotated[
+        Path | None, typer.Option(help="Fail if this file is not what would be printed.")
+    ] = None,
+) -> None:
+    """Print the lifecycles as state diagrams (Mermaid), drawn from their rules.
+
+    With --check, exit status 1 if the file is not current, 2 if there is none.
+    """
+    complaints = Console(stderr=True, highlight=False)
+    try:
+        text = document([lifecycle_named(name) for name in names or LIFECYCLES])
+        current = check is None or read(check) == text
+    except (DocumentError, UnknownLifecycleError) as error:
+        complaints.print(f"[bold red]wrong input[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(WRONG_INPUT) from error
+    if check is None:
+        sys.stdout.write(text)
+    elif not current:
+        remedy = f"write it anew: sublife lifecycles > {check}"
+        complaints.print(f"[bold red]not current[/] {escape(f'{check}; {remedy}')}", soft_wrap=True)
+    raise typer.Exit(HELD if current else FAILED)
+
+
 @app.command("schema")
 def schema_command() -> None:
     """Print the JSON Schema of a scenario file, for editors and other tools."""
     sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")
+
+
+app.command("migrate")(migrate_command)
+app.command("log")(log_command)
+app.command("verify")(verify_command)
+app.add_typer(deliveries.app, name="deliveries")
+app.add_typer(endpoints.app, name="endpoints")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """Runs scenarios on the simulated clock and compares what happened with what is expected."""
 
+import gc
 import hashlib
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
@@ -11,12 +12,14 @@ from multiprocessing import get_context
 from pathlib import Path
 from typing import Any, Self, TypeVar
 
+from sublife.events import migration
 from sublife.events.document import DocumentError
 from sublife.events.intake import IntakeError, Outcome, settle, submit
 from sublife.events.records import recording_of
 from sublife.events.store import Store
 from sublife.events.wire import resource
 from sublife.lifecycle.machine import allowed, next_timer
+from sublife.lifecycle.migration.model import Migration
 from sublife.lifecycle.model import ABSENT, ModelError, Refusal, Snapshot
 from sublife.lifecycle.subscription.model import Subscription
 from sublife.lifecycle.subscription.state import meaning
@@ -255,20 +258,21 @@ def _compare_look(going: _Run, where: str, subject: str, look: Look, act: Act) -
         if look.state != ABSENT:
             going.differ(f"{where}, state", look.state or "that it exists", ABSENT)
         return
-    found = _seen(snapshot, look, going, act)
+    found = _seen(snapshot, look, going, act.at)
     for name in asked:
         wanted = getattr(look, name)
         if name in {"fields", "wire"}:
+            shows = found.get(name, {})
             for key, value in wanted.items():
-                if not matches(value, found[name].get(key)):
-                    going.differ(f"{where}, {name}.{key}", value, found[name].get(key))
-        elif not matches(wanted, found[name]):
-            going.differ(f"{where}, {name}", wanted, found[name])
+                if not matches(value, shows.get(key)):
+                    going.differ(f"{where}, {name}.{key}", value, shows.get(key))
+        elif not matches(wanted, found.get(name)):
+            going.differ(f"{where}, {name}", wanted, found.get(name))
 
 
-def _seen(snapshot: Snapshot, look: Look, going: _Run, act: Act) -> dict[str, Any]:
-    """Return what there is to see of a subject, as far as *look* asks."""
-    policy, at, lifecycle = going.scenario.policy, act.at, act.lifecycle
+def _seen(snapshot: Snapshot, look: Look, going: _Run, at: datetime) -> dict[str, Any]:
+    """Return what there is to see of a subject at *at*, as far as *look* asks."""
+    policy, lifecycle = going.scenario.policy, going.lifecycles[snapshot.id]
     found: dict[str, Any] = {"state": str(snapshot.state), "version": snapshot.version}
     if look.due is not None:
         timer = next_timer(snapshot, lifecycle)
@@ -277,6 +281,8 @@ def _seen(snapshot: Snapshot, look: Look, going: _Run, act: Act) -> dict[str, An
         found["allowed"] = list(allowed(snapshot, policy=policy, at=at, lifecycle=lifecycle))
     if look.fields is not None:
         found["fields"] = {name: plain(getattr(snapshot, name)) for name in look.fields}
+    if isinstance(snapshot, Migration) and look.wire is not None:
+        found["wire"] = migration.resource(snapshot)
     if isinstance(snapshot, Subscription):
         means = meaning(snapshot)
         found["users"] = means.user_access
@@ -461,7 +467,7 @@ class Replay:
     Args:
         paths: scenario files; results come in their order, whatever the number of jobs.
         url: the store; in memory if not given.
-        jobs: processes to share the files between.
+        jobs: processes to share the files between, this one among them.
 
     Use it as a context manager, so that the processes end with it.
     """
@@ -469,15 +475,15 @@ class Replay:
     def __init__(self, paths: Sequence[Path], *, url: str | None = None, jobs: int = 1) -> None:
         self._paths = tuple(paths)
         self._url = url
-        jobs = min(jobs, len(self._paths))
         context = get_context("spawn")
-        several = jobs > 1
-        self._hands = [ProcessPoolExecutor(1, context) for _ in range(jobs) if several]
+        others = min(jobs, len(self._paths)) - 1
+        self._hands = [ProcessPoolExecutor(1, context) for _ in range(others)]
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, *_: object) -> None:
+        gc.unfreeze()
         for hand in self._hands:
             hand.shutdown()
 
@@ -491,21 +497,27 @@ class Replay:
         if self._hands and self._url is not None:
             _file_store(self._url).close()
             _file_store.cache_clear()
+        self._keep_loaded()
         yield from self._map(partial(replay_file, url=self._url))
+
+    def _keep_loaded(self) -> None:
+        """Tell the collector that what is loaded stays, or it looks at it again and again."""
+        gc.freeze()
+        for hand in self._hands:
+            hand.submit(gc.freeze)
 
     def _map(self, work: Callable[[Path], T]) -> Iterator[T]:
         """Yield what *work* makes of each file, in order.
 
         A file always goes to the same process, which keeps it loaded from its check to its run.
+        This process does its own part between what the others have done.
         """
-        count = len(self._hands)
-        if not count:
-            yield from map(work, self._paths)
-            return
+        count = len(self._hands) + 1
         done = [
             hand.map(work, self._paths[number::count], chunksize=16)
-            for number, hand in enumerate(self._hands)
+            for number, hand in enumerate(self._hands, start=1)
         ]
+        done.insert(0, map(work, self._paths[::count]))
         for number in range(len(self._paths)):
             yield next(done[number % count])
 

@@ -13,7 +13,7 @@ from sublife import events, lifecycle, scheduler
 from sublife.events.document import parse, read
 from sublife.lifecycle import rules as rule_files
 
-BUILT = ("GEN", "SUB", "TRM")
+BUILT = ("GEN", "SUB", "TRM", "EA", "MAN", "LEG", "AUT", "HST")
 """Chapters whose every rule is applied, or informational with its reason."""
 
 _ID = re.compile(r"\b(?:GEN|SUB|TRM|EA|MAN|LEG|AUT|HST|EVT)-\d\d\b")

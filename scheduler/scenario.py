@@ -145,7 +145,11 @@ class Step(Shape):
     data: dict[str, Any] = Field(default_factory=dict, alias="with", description="its payload")
     by: By | None = Field(default=None, description="who acts; a name is a user")
     id: str | None = Field(default=None, description="event id; made from the step if not given")
-    lifecycle: str = Field(default="subscription", description="the lifecycle of the subject")
+    lifecycle: str | None = Field(
+        default=None,
+        description="the lifecycle of the subject; if not given, that of the step that began it, "
+        "or subscription",
+    )
     note: str = Field(default="", description="what this step is for; shown in the timeline")
     expect: Expect = Field(default_factory=Expect)
 
@@ -165,6 +169,8 @@ class Document(Shape):
 
 
 _DOCUMENT: TypeAdapter[Document] = TypeAdapter(Document)
+_DEFAULT = "subscription"
+"""The lifecycle of a subject of which nothing else is said."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,7 +183,6 @@ class Act:
     subject: str | None
     note: str
     expect: Expect
-    lifecycle: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -324,7 +329,7 @@ class _Builder:
         self.document = document
         self.path = path
         self.faults: list[Fault] = []
-        self.subjects = {given.subject for given in document.given}
+        self.subjects = dict.fromkeys((given.subject for given in document.given), _DEFAULT)
 
     def build(self) -> Scenario:
         """Return the scenario; it stands only if there are no faults."""
@@ -406,38 +411,39 @@ class _Builder:
 
     def _act(self, number: int, step: Step) -> Act:
         at: tuple[str | int, ...] = ("steps", number)
-        if step.lifecycle not in LIFECYCLES:
+        lifecycle = step.lifecycle or self.subjects.get(step.subject or "", _DEFAULT)
+        if lifecycle not in LIFECYCLES:
             self._fault(
-                (*at, "lifecycle"),
-                f'no lifecycle "{step.lifecycle}"; {instead(step.lifecycle, LIFECYCLES)}',
+                (*at, "lifecycle"), f'no lifecycle "{lifecycle}"; {instead(lifecycle, LIFECYCLES)}'
             )
-            return Act(number, step.at, None, None, step.note, step.expect, "subscription")
+            return Act(number, step.at, None, None, step.note, step.expect)
         event = None
         if step.do is None:
             self._check_look_only(at, step)
         else:
-            event = self._event(at, number, step, step.do)
-        self._check_expect((*at, "expect"), step)
-        return Act(number, step.at, event, step.subject, step.note, step.expect, step.lifecycle)
+            event = self._event(at, number, step, step.do, lifecycle)
+        self._check_expect((*at, "expect"), step, lifecycle)
+        return Act(number, step.at, event, step.subject, step.note, step.expect)
 
     def _event(
-        self, at: tuple[str | int, ...], number: int, step: Step, request: str
+        self, at: tuple[str | int, ...], number: int, step: Step, request: str, lifecycle: str
     ) -> Event | None:
-        requests = LIFECYCLES[step.lifecycle].requests
+        requests = LIFECYCLES[lifecycle].requests
         if request not in requests:
             self._fault((*at, "do"), f'no request "{request}"; {instead(request, requests)}')
             return None
         if not step.subject:
             self._fault(at, '"subject" is missing; name the subject that the event is about')
             return None
-        self.subjects.add(step.subject)
+        self.subjects.setdefault(step.subject, lifecycle)
         payload = self._payload((*at, "with"), requests[request], step.data)
         actor = self._actor((*at, "by") if step.by is not None else ("by",), step.by)
         if payload is None or actor is None:
             return None
-        self.subjects.update(_led_to(payload))
+        for name in _led_to(payload):
+            self.subjects.setdefault(name, _DEFAULT)
         event_id = step.id or f"step-{number + 1}"
-        return Event(event_id, request, step.subject, step.at, actor, payload, None, step.lifecycle)
+        return Event(event_id, request, step.subject, step.at, actor, payload, None, lifecycle)
 
     def _payload(
         self, at: tuple[str | int, ...], shape: type[Payload], data: Mapping[str, Any]
@@ -482,18 +488,18 @@ class _Builder:
                 self._fault(("steps", number, "at"), f"{at}; put the steps in order of time")
             latest = step.at if latest is None else max(latest, step.at)
 
-    def _check_expect(self, at: tuple[str | int, ...], step: Step) -> None:
+    def _check_expect(self, at: tuple[str | int, ...], step: Step, lifecycle: str) -> None:
         expect = step.expect
         if step.subject is None and any(
             getattr(expect, name) is not None for name in Look.model_fields
         ):
             self._fault(at, 'says nothing of whom; add "subject" to the step, or use "subjects"')
-        self._check_look(at, expect, step.lifecycle)
+        self._check_look(at, expect, lifecycle)
         for name, look in expect.subjects.items():
             if name not in self.subjects:
                 known = ", ".join(sorted(self.subjects))
                 self._fault((*at, "subjects", name), f"no such subject so far; there is {known}")
-            self._check_look((*at, "subjects", name), look, step.lifecycle)
+            self._check_look((*at, "subjects", name), look, self.subjects.get(name, _DEFAULT))
         self._check_lists(at, expect)
         match expect.refused:
             case str() as code:
@@ -510,8 +516,9 @@ class _Builder:
         states = ("absent", *map(str, found.states))
         if look.state is not None and look.state not in states:
             self._fault((*at, "state"), f'no state "{look.state}"; {instead(look.state, states)}')
-        names = tuple(field.name for field in fields(found.snapshot))
-        self._check_keys((*at, "fields"), look.fields or {}, names)
+        if look.fields:
+            names = tuple(field.name for field in fields(found.snapshot))
+            self._check_keys((*at, "fields"), look.fields, names)
         for timer in look.due or {}:
             if timer not in found.ticks:
                 self._fault((*at, "due", timer), f"no such timer; {instead(timer, found.ticks)}")

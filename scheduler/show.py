@@ -32,6 +32,11 @@ def terminal() -> Console:
     return console if console.is_terminal else Console(highlight=False, width=WIDE)
 
 
+def printable(text: str) -> str:
+    """Return a text without what a terminal would act upon."""
+    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+
+
 def show_timeline(console: Console, result: Result) -> None:
     """Print one scenario: its title, what happened line by line, and whether it held."""
     mark = "[green]held[/]" if result.held else "[bold red]FAILED[/]"

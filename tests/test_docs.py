@@ -1,6 +1,8 @@
 """What the documents point to exists."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -16,6 +18,23 @@ def test_every_relative_link_leads_somewhere(document: Path) -> None:
     missing = [link for link in links if not (document.parent / link).exists()]
 
     assert missing == []
+
+
+def test_the_code_of_the_embedding_guide_runs(tmp_path: Path) -> None:
+    """Its blocks in order, as one program in an empty folder."""
+    guide = (TOP / "docs" / "embedding.md").read_text(encoding="utf-8")
+    program = "\n".join(re.findall(r"^```python\n(.*?)^```", guide, re.DOTALL | re.MULTILINE))
+
+    run = subprocess.run(
+        [sys.executable, "-W", "error", "-c", program],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+
+    assert run.stderr == ""
+    assert [line.split()[0] for line in run.stdout.splitlines()] == ["active", "active"]
 
 
 def test_the_tree_in_the_readme_is_the_tree_there_is() -> None:

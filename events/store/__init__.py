@@ -3,7 +3,7 @@
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from typing import Protocol, TypeVar
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
@@ -11,18 +11,22 @@ from sqlalchemy.orm import Session
 from sublife.events import codec
 from sublife.events.packs import load_pack
 from sublife.events.store import reading
-from sublife.events.store.database import Joined, Own, Source, open_engine
+from sublife.events.store.audit import Audit, auditing
+from sublife.events.store.database import Own, Source, begin_at_once, open_engine
+from sublife.events.store.delivery import Deliveries, Endpoints
 from sublife.events.store.entry import Entry, digest_of, entry_of
 from sublife.events.store.error import (
     ConflictError,
     FullError,
+    IsolationError,
     LockedError,
     StoreError,
     UnreachableError,
 )
-from sublife.events.store.page import LIMIT, CursorError, Page
+from sublife.events.store.joined import Joined
+from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
 from sublife.events.store.reading import Due
-from sublife.events.store.schema import make_schema
+from sublife.events.store.schema import SchemaError, make_schema
 from sublife.events.store.statement import (
     ALL_SUBJECTS,
     ANY_ENTRY,
@@ -45,13 +49,17 @@ __all__ = [
     "Entry",
     "FullError",
     "Held",
+    "IsolationError",
+    "LimitError",
     "LockedError",
     "Page",
+    "SchemaError",
     "Store",
     "StoreError",
     "Touched",
     "Transaction",
     "UnreachableError",
+    "begin_at_once",
 ]
 
 T = TypeVar("T")
@@ -102,7 +110,7 @@ class Store:
         policy: Policy | None = None,
         tenant: str = "default",
     ) -> "Store":
-        """Open a database, making its tables where it has none.
+        """Open a database, making its tables where it has none of ours.
 
         Args:
             url: `sqlite://` (in memory, for one thread), `sqlite:///path/to/file.db` or
@@ -112,6 +120,7 @@ class Store:
             tenant: whose rows these are.
 
         Raises:
+            SchemaError: its tables are of another version; the message says what to run.
             StoreError: the address is none of these, or the database cannot be opened.
         """
         engine = open_engine(url)
@@ -131,27 +140,44 @@ class Store:
         )
 
     def within(self, session: Session | Connection) -> "Store":
-        """Return the same store inside a host's own transaction.
+        """Return the same store inside a host's own transactions.
 
         What is submitted to it is there when the host commits, and gone when it rolls back; an
-        error of ours undoes ours alone.
+        error of ours undoes ours alone. What is pending in the session goes to the database first,
+        as before a query of its own.
 
         Args:
             session: of SQLAlchemy or SQLModel, on a database that has our tables; or a connection
-                with a transaction begun.
+                with a transaction begun. It is asked for its transaction each time, so the store
+                serves as long as the session does.
         """
-        connection = session if isinstance(session, Connection) else session.connection()
+        source = Joined(session)
         return Store(
-            connection.engine,
+            source.engine,
             clock=self.clock,
             policy=self.policy,
             tenant=self.tenant,
-            source=Joined(connection),
+            source=source,
         )
 
     def close(self) -> None:
         """Close every connection of ours."""
         self._source.close()
+
+    @property
+    def endpoints(self) -> Endpoints:
+        """Where facts of the tenant are posted to."""
+        return Endpoints(self._source, self.tenant)
+
+    @property
+    def deliveries(self) -> Deliveries:
+        """The facts of the tenant on their way, and how far they have been handed on."""
+        return Deliveries(self._source, self.tenant)
+
+    @property
+    def writers(self) -> int:
+        """How many transactions are worth running at once; SQLite takes one after another."""
+        return self._source.writers
 
     @contextmanager
     def transaction(self, touched: Touched = NOTHING) -> Generator[Transaction]:
@@ -172,7 +198,8 @@ class Store:
         A second attempt locks at once, in one fixed order, all that the first one has read.
 
         Raises:
-            ConflictError: others came between every time; nothing was changed.
+            ConflictError: others came between every time; nothing was changed. Inside a host's
+                transaction it may be `whole`: the host rolls back and runs all of it again.
             UnreachableError: the database did not answer at all.
         """
         touched = NOTHING
@@ -181,8 +208,8 @@ class Store:
             try:
                 with self.transaction(touched) as tx:
                     return work(tx)
-            except (ConflictError, UnreachableError):
-                if attempt == ATTEMPTS:
+            except (ConflictError, UnreachableError) as error:
+                if attempt == ATTEMPTS or not self._source.may_repeat(error):
                     raise
                 touched = tx.touched if tx else touched
         raise AssertionError
@@ -219,10 +246,11 @@ class Store:
         Args:
             until: UTC instant, inclusive; all if not given.
             after: the cursor of the page before.
-            limit: rows of the page.
+            limit: rows of the page, from 1 to 10,000.
 
         Raises:
             CursorError: *after* is no cursor of this question.
+            LimitError: *limit* is below 1 or above 10,000.
         """
         with self._source.reading() as link:
             return reading.due(link, self.tenant, until, after, limit)
@@ -233,10 +261,11 @@ class Store:
         Args:
             subject: id.
             after: the cursor of the page before.
-            limit: rows of the page.
+            limit: rows of the page, from 1 to 10,000.
 
         Raises:
             CursorError: *after* is no cursor of this question.
+            LimitError: *limit* is below 1 or above 10,000.
         """
         with self._source.reading() as link:
             return reading.history(link, self.tenant, subject, after, limit)
@@ -269,10 +298,11 @@ class Store:
             since: UTC instant, inclusive.
             until: UTC instant, exclusive.
             after: the cursor of the page before.
-            limit: rows of the page.
+            limit: rows of the page, from 1 to 10,000.
 
         Raises:
             CursorError: *after* is no cursor of this question.
+            LimitError: *limit* is below 1 or above 10,000.
         """
         filters = {
             "customer": customer,
@@ -302,6 +332,68 @@ class Store:
             return reading.records(
                 link, self.tenant, OrderRow, filters, (since, until), (after, limit)
             )
+
+    def stream_records(
+        self,
+        *,
+        customer: str | None = None,
+        partner: str | None = None,
+        subscription: str | None = None,
+        kind: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Generator[Mapping[str, Any]]:
+        """Yield all activity records that `records` finds, as values by their columns' names.
+
+        They are as of one instant, and only a batch of them is held at once. A transaction that
+        reads is open until the last one is taken, or the iterator is closed; an in-memory store
+        can do nothing else meanwhile.
+
+        Args:
+            customer: of this customer tenant alone.
+            partner: of this partner tenant alone.
+            subscription: of this subscription alone.
+            kind: `migration` or `renewal` alone (EVT-04).
+            since: UTC instant, inclusive.
+            until: UTC instant, exclusive.
+        """
+        filters = {
+            "customer": customer,
+            "partner": partner,
+            "subscription": subscription,
+            "kind": kind,
+        }
+        with self._source.reading() as link:
+            yield from reading.stream(link, self.tenant, ActivityRow, filters, (since, until))
+
+    def stream_orders(
+        self,
+        *,
+        customer: str | None = None,
+        partner: str | None = None,
+        subscription: str | None = None,
+        since: datetime | None = None,
+        until: datetime | None = None,
+    ) -> Generator[Mapping[str, Any]]:
+        """Yield all order records that `orders` finds; as `stream_records` does (EVT-09)."""
+        filters = {"customer": customer, "partner": partner, "subscription": subscription}
+        with self._source.reading() as link:
+            yield from reading.stream(link, self.tenant, OrderRow, filters, (since, until))
+
+    @contextmanager
+    def audit(self) -> Generator[Audit]:
+        """Begin to read the database as it lies, every tenant of it, as of one instant.
+
+        Raises:
+            StoreError: the store is inside a host's transaction, which sees what is not committed.
+        """
+        if not isinstance(self._source, Own):
+            raise StoreError(
+                "inside a host's transaction there is more than what is committed; audit with a "
+                "store of its own, from Store.open"
+            )
+        with auditing(self._source) as audit:
+            yield audit
 
     def is_empty(self) -> bool:
         """Return whether nothing has been written for the tenant."""

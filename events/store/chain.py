@@ -5,20 +5,24 @@ from hashlib import sha256
 
 START = ""
 """What the first row of a subject follows on."""
+_BETWEEN = "\x1f"
+"""Between two parts, and inside none, so that nothing can move from one to the next unseen."""
 
 
-def chained(previous: str, parts: Sequence[str | None]) -> str:
+def chained(previous: str, parts: Sequence[str]) -> str:
     """Return the hash of a journal row: SHA-256 over the one before and all that the row says.
-
-    The lengths stand in front, so that nothing can move from one part to the next unseen.
 
     Args:
         previous: hash of the subject's row before; `START` for the first.
-        parts: the row's columns as text, in the order of `CHAINED`.
+        parts: the row's columns as text, in the order of `CHAINED`; empty where there is none.
+
+    Raises:
+        ValueError: a part holds a character that no database keeps, or that stands between parts.
     """
-    texts = [part or "" for part in parts]
-    lengths = ",".join(map(str, map(len, texts)))
-    return sha256(f"{previous};{lengths};{''.join(texts)}".encode()).hexdigest()
+    text = _BETWEEN.join(parts)
+    if text.count(_BETWEEN) != len(parts) - 1 or "\x00" in text or "\\u0000" in text:
+        raise ValueError("a text holds a control character (NUL or US); take it out")
+    return sha256(f"{previous}{_BETWEEN}{text}".encode()).hexdigest()
 
 
 CHAINED = (

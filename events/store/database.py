@@ -1,8 +1,8 @@
-"""Opens a database and begins transactions on it: of our own, or inside a host's."""
+"""Opens a database and begins transactions of our own on it."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine, create_engine
 from sqlalchemy import event as sa_event
@@ -12,11 +12,17 @@ from sqlalchemy.pool import PoolProxiedConnection, StaticPool
 from sublife.events.store.error import StoreError, UnreachableError
 from sublife.events.store.link import Link, ours
 
+E = TypeVar("E")
 MEMORY = ("sqlite://", "sqlite:///:memory:")
 
 
 class Source(Protocol):
     """Where transactions come from."""
+
+    @property
+    def writers(self) -> int:
+        """How many transactions are worth running at once."""
+        ...
 
     def writing(self) -> AbstractContextManager[Link]:
         """Begin a transaction that writes; it is committed if the block ends well."""
@@ -24,6 +30,10 @@ class Source(Protocol):
 
     def reading(self) -> AbstractContextManager[Link]:
         """Begin a transaction that only reads."""
+        ...
+
+    def may_repeat(self, error: StoreError) -> bool:
+        """Return whether the same work can go better in another attempt."""
         ...
 
     def close(self) -> None:
@@ -41,40 +51,84 @@ def open_engine(url: str) -> Engine:
     Raises:
         StoreError: it is no such address, or the driver is not installed.
     """
-    if url.startswith("postgresql://"):
-        url = url.replace("postgresql://", "postgresql+psycopg://", 1)
-    if not url.startswith(("sqlite:", "postgresql+psycopg:")):
+    return prepared(made(create_engine, url, sqlite="pysqlite"))
+
+
+def made(create: Callable[..., E], url: str, *, sqlite: str) -> E:
+    """Return the engine that *create* makes for an address, on the drivers we know.
+
+    Args:
+        create: `create_engine`, or the one for asyncio.
+        url: as for `open_engine`; the driver may be named in it.
+        sqlite: the driver to use for SQLite.
+
+    Raises:
+        StoreError: it is no such address, or the driver is not installed.
+    """
+    scheme, _, rest = url.partition(":")
+    dialect = {
+        "sqlite": f"sqlite+{sqlite}",
+        f"sqlite+{sqlite}": f"sqlite+{sqlite}",
+        "postgresql": "postgresql+psycopg",
+        "postgresql+psycopg": "postgresql+psycopg",
+    }.get(scheme)
+    if dialect is None:
         raise StoreError(
             f'"{url}" is no address of SQLite or PostgreSQL; write sqlite:///file.db or '
             "postgresql://user@host/database"
         )
     try:
-        engine = create_engine(url, **_options(url))
+        return create(f"{dialect}:{rest}", **_options(dialect, rest))
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(f'"{url}" is no address; write sqlite:///file.db') from error
     except ModuleNotFoundError as error:
+        extra = "postgresql" if dialect.startswith("postgresql") else "async"
         raise StoreError(
-            f"the driver {error.name} is not installed; install sublife[postgresql]"
+            f"the driver {error.name} is not installed; install sublife[{extra}]"
         ) from error
+
+
+def prepared(engine: Engine) -> Engine:
+    """Return an engine of ours, set to lose nothing."""
     if engine.dialect.name == "sqlite":
+        begin_at_once(engine)
         sa_event.listen(engine, "connect", _configure)
+    return engine
+
+
+def begin_at_once(engine: Engine) -> Engine:
+    """Let transactions on a SQLite engine begin when SQLAlchemy says so, with the write lock.
+
+    Else the driver begins them at the first write: too late for `begin_nested`, and for whoever
+    has read by then. A host calls it on an engine of its own before its first use.
+
+    Returns:
+        The engine; one of another database is left as it is.
+    """
+    if engine.dialect.name == "sqlite":
+        sa_event.listen(engine, "connect", _leave_it_to_us)
         sa_event.listen(engine, "begin", _begin_writing)
     return engine
 
 
-def _options(url: str) -> dict[str, Any]:
-    if url in MEMORY:
+def _options(dialect: str, rest: str) -> dict[str, Any]:
+    if f"sqlite:{rest}" in MEMORY:
         return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-    if url.startswith("sqlite:"):
-        return {"connect_args": {"timeout": 60}}
+    if dialect.startswith("sqlite"):
+        # How long to wait for whoever writes; an address may say another time.
+        return {} if "timeout=" in rest else {"connect_args": {"timeout": 60}}
     # A batch joins a thousand rows to many: with the default cost of a random page the planner
     # reads the whole table instead, and compiling such a plan takes longer than running it.
     return {"connect_args": {"options": "-c random_page_cost=1.1 -c jit=off"}}
 
 
-def _configure(connection: Any, _record: object) -> None:
-    """Let us begin transactions ourselves, and lose nothing that was committed."""
+def _leave_it_to_us(connection: Any, _record: object) -> None:
+    """Let the driver begin no transaction."""
     connection.isolation_level = None
+
+
+def _configure(connection: Any, _record: object) -> None:
+    """Lose nothing that was committed, and let readers read while somebody writes."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
@@ -101,6 +155,7 @@ class Own:
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._kept: Link | None = None
         self._in_memory = isinstance(engine.pool, StaticPool)
+        self.writers = 1 if self._is_sqlite else 2
 
     @contextmanager
     def writing(self) -> Generator[Link]:
@@ -126,7 +181,7 @@ class Own:
             connection.rollback()
         except self.engine.dialect.loaded_dbapi.Error:
             # The connection is gone, and the transaction with it.
-            connection.invalidate()
+            _invalidate(connection)
 
     @contextmanager
     def reading(self) -> Generator[Link]:
@@ -138,6 +193,10 @@ class Own:
                 yield link
             finally:
                 self._roll_back(connection)
+
+    def may_repeat(self, error: StoreError) -> bool:  # noqa: ARG002 – every conflict ends with the transaction
+        """Return that it can: a transaction of our own begins anew each time."""
+        return True
 
     @contextmanager
     def _link(self) -> Generator[tuple[Link, Any]]:
@@ -153,7 +212,7 @@ class Own:
         try:
             yield link, connection
         except UnreachableError:
-            connection.invalidate()
+            _invalidate(connection)
             self.engine.dispose()
             raise
         finally:
@@ -163,9 +222,9 @@ class Own:
         try:
             return self.engine.raw_connection()
         except DBAPIError as error:
-            raise _unopened(self.engine, error.orig or error) from error
+            raise unopened(self.engine, error.orig or error) from error
         except self.engine.dialect.loaded_dbapi.Error as error:
-            raise _unopened(self.engine, error) from error
+            raise unopened(self.engine, error) from error
 
     def close(self) -> None:
         """Close every connection."""
@@ -176,7 +235,14 @@ class Own:
         self.engine.dispose()
 
 
-def _unopened(engine: Engine, error: BaseException) -> StoreError:
+def _invalidate(connection: PoolProxiedConnection) -> None:
+    """Never use the driver's connection again."""
+    if connection.is_valid:
+        connection.invalidate()
+
+
+def unopened(engine: Engine, error: BaseException) -> StoreError:
+    """Return why a database could not be opened as an error of ours, with what to do."""
     url = engine.url.render_as_string(hide_password=True)
     said = str(error).strip().partition("\n")[0]
     if engine.dialect.name == "sqlite":
@@ -184,60 +250,3 @@ def _unopened(engine: Engine, error: BaseException) -> StoreError:
             f"the database {url} cannot be opened: {said}; check path, rights and format"
         )
     return UnreachableError(f"the database {url} does not answer: {said}; see that it runs")
-
-
-class Joined:
-    """Transactions inside a host's own: what the host rolls back, leaves nothing of ours.
-
-    Each of ours is a savepoint, so that an error of ours undoes ours alone.
-
-    Args:
-        connection: of the host, in the transaction that ours are to be part of.
-    """
-
-    def __init__(self, connection: Connection) -> None:
-        self.engine = connection.engine
-        self._connection = connection
-
-    @contextmanager
-    def writing(self) -> Generator[Link]:
-        """Set a savepoint; it is released if the block ends well, else rolled back to."""
-        link = self._link()
-        link.run("SAVEPOINT sublife")
-        try:
-            yield link
-        except BaseException:
-            self._undo(link)
-            raise
-        link.run("RELEASE SAVEPOINT sublife")
-
-    def _undo(self, link: Link) -> None:
-        try:
-            link.run("ROLLBACK TO SAVEPOINT sublife")
-            link.run("RELEASE SAVEPOINT sublife")
-        except StoreError:
-            # The host's transaction is gone as a whole, and the savepoint with it.
-            return
-
-    @contextmanager
-    def reading(self) -> Generator[Link]:
-        """Read inside the host's transaction."""
-        yield self._link()
-
-    def _link(self) -> Link:
-        """Return the host's connection as ours, in a transaction that really has begun."""
-        if not self._connection.in_transaction():
-            raise StoreError("the connection is in no transaction; begin one, then join it")
-        link = Link(self._connection.connection, self._connection.dialect)
-        if link.is_sqlite and not _has_begun(self._connection):
-            link.run("BEGIN IMMEDIATE")
-        return link
-
-    def close(self) -> None:
-        """Leave the host's connection alone."""
-
-
-def _has_begun(connection: Connection) -> bool:
-    """Return whether SQLite is in a transaction; its driver begins one at the first write only."""
-    driver: Any = connection.connection.driver_connection
-    return bool(driver.in_transaction)

@@ -6,7 +6,20 @@ class StoreError(RuntimeError):
 
 
 class ConflictError(StoreError):
-    """Another writer changed a subject in between; nothing was changed, so try again."""
+    """Another writer changed a subject in between; nothing was changed, so try again.
+
+    Attributes:
+        whole: whether only the transaction as a whole can be tried again; a host's own is for the
+            host to roll back.
+    """
+
+    def __init__(self, *said: object, whole: bool = False) -> None:
+        self.whole = whole
+        super().__init__(*said)
+
+
+class IsolationError(StoreError):
+    """The transaction cannot see what others have just added, but the event must."""
 
 
 class LockedError(StoreError):

@@ -1,6 +1,7 @@
 """One driver connection inside one transaction, and the driver's errors as ours."""
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from itertools import count
 from typing import Any
 
 from sqlalchemy import Dialect
@@ -15,10 +16,18 @@ from sublife.events.store.error import (
 
 _RETRY = {"23505", "40001", "40P01", "55P03"}
 """PostgreSQL: unique violation, serialization failure, deadlock, lock not available."""
+_WHOLE = {"40001", "40P01"}
+"""PostgreSQL: what no savepoint mends, since the locks or the snapshot stay."""
 _GONE = {"57P01", "57P02", "57P03"}
 """PostgreSQL: shut down by an administrator, crashed, not yet started."""
 _FULL = {"53100", "54000"}
+_NO_TABLE = "42P01"
+_NO_TABLES = "make our tables in this database with `sublife migrate` first; nothing was changed"
 _SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
+_numbers = count(1)
+"""Names the cursors that PostgreSQL keeps open."""
+_SQLITE_BUSY_SNAPSHOT = 517
+"""Somebody else has written since the transaction began to read."""
 
 
 class Link:
@@ -49,6 +58,25 @@ class Link:
         except self.dialect.loaded_dbapi.Error as error:
             raise ours(error, self.dialect) from error
         return found
+
+    def batches(self, text: str, values: Any, size: int) -> Iterator[list[Any]]:
+        """Run a query and yield its rows *size* at a time; the database keeps the rest.
+
+        Other queries may be asked in between, in the same transaction.
+
+        Raises:
+            StoreError: the database cannot answer.
+        """
+        named = {} if self.is_sqlite else {"name": f"sublife_{next(_numbers)}"}
+        cursor = self.connection.cursor(**named)
+        try:
+            cursor.execute(text, values)
+            while found := cursor.fetchmany(size):
+                yield found
+        except self.dialect.loaded_dbapi.Error as error:
+            raise ours(error, self.dialect) from error
+        finally:
+            cursor.close()
 
     def run(self, text: str, values: Any = ()) -> int:
         """Run a statement that returns nothing; return how many rows it touched.
@@ -84,7 +112,10 @@ def ours(error: Exception, dialect: Dialect) -> StoreError:
 
 
 def _of_sqlite(error: Exception, dialect: Dialect) -> StoreError:
-    code = getattr(error, "sqlite_errorcode", 0) & 0xFF
+    extended: int = getattr(error, "sqlite_errorcode", 0)
+    code = extended & 0xFF
+    if extended == _SQLITE_BUSY_SNAPSHOT:
+        return ConflictError("another writer was first; submit the event again", whole=True)
     if code == _SQLITE_FULL:
         return FullError(f"there is no room left ({error}); make some and submit the event again")
     if code in {_SQLITE_BUSY, _SQLITE_LOCKED}:
@@ -93,6 +124,8 @@ def _of_sqlite(error: Exception, dialect: Dialect) -> StoreError:
         )
     if isinstance(error, dialect.loaded_dbapi.IntegrityError):
         return ConflictError(f"another writer was first ({error}); submit the event again")
+    if "no such table: sublife_" in str(error):
+        return StoreError(f"{error}; {_NO_TABLES}")
     return StoreError(f"the database refused: {error}; nothing was changed")
 
 
@@ -100,7 +133,9 @@ def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:
     state: str | None = getattr(error, "sqlstate", None)
     said = str(error).strip().partition("\n")[0]
     if state in _RETRY:
-        return ConflictError(f"another writer was first ({said}); submit the event again")
+        return ConflictError(
+            f"another writer was first ({said}); submit the event again", whole=state in _WHOLE
+        )
     if state in _FULL:
         return FullError(f"there is no room left ({said}); make some and submit the event again")
     driver = dialect.loaded_dbapi
@@ -110,4 +145,6 @@ def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:
             f"the database does not answer ({said}); see that it runs, then submit again: "
             "an event that was taken in is not taken in twice"
         )
+    if state == _NO_TABLE and "sublife_" in said:
+        return StoreError(f"{said}; {_NO_TABLES}")
     return StoreError(f"the database refused: {said}; nothing was changed")

@@ -1,6 +1,6 @@
 """Questions to the store, answered a page at a time by keys, never by counting rows."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
@@ -12,7 +12,7 @@ from sqlmodel import SQLModel
 
 from sublife.events.store.entry import Entry, entry_of
 from sublife.events.store.link import Link
-from sublife.events.store.page import Page, cursor_of, key_of
+from sublife.events.store.page import Page, bounded, cursor_of, key_of
 from sublife.events.store.statement import (
     ENTRY,
     JOURNAL,
@@ -23,6 +23,7 @@ from sublife.events.store.statement import (
     table_of,
 )
 from sublife.events.tables import ExactAmount, UtcDateTime
+from sublife.lifecycle.model import utc
 
 R = TypeVar("R", bound=SQLModel)
 T = TypeVar("T")
@@ -45,7 +46,13 @@ RECORD_KEY = ("effective_at", "subscription", "version", "number")
 
 @cache
 def _records(
-    table: Table, filters: tuple[str, ...], *, since: bool, until: bool, after: bool
+    table: Table,
+    filters: tuple[str, ...],
+    *,
+    since: bool,
+    until: bool,
+    after: bool = False,
+    paged: bool = True,
 ) -> Statement:
     query = select(table).where(table.c.tenant == bindparam("t"))
     for name in filters:
@@ -57,7 +64,8 @@ def _records(
     keys = [table.c[name] for name in RECORD_KEY]
     if after:
         query = query.where(_behind(keys))
-    return Statement(query.order_by(*keys).limit(bindparam("n", type_=Integer())))
+    query = query.order_by(*keys)
+    return Statement(query.limit(bindparam("n", type_=Integer())) if paged else query)
 
 
 def records(
@@ -80,14 +88,36 @@ def records(
         after=after is not None,
     )
     values: dict[str, Any] = {f"f_{name}": value for name, value in given.items()}
-    values |= {"t": tenant, "n": limit + 1}
-    values |= {"since": stored(since, link.dialect), "until": stored(until, link.dialect)}
-    question = table.name
+    values |= {"t": tenant, "n": bounded(limit) + 1}
+    values |= {"since": _instant(link, since, "since"), "until": _instant(link, until, "until")}
+    question = _question(table.name, tenant, given)
     if after is not None:
         values |= _from(link, key_of(question, after, RECORD_KEY), "effective_at")
     restore = _restoring(table)
     rows = [row(**restore(each)) for each in statement.rows(link, values)]
     return _paged(question, rows, limit, _record_key)
+
+
+def stream(
+    link: Link,
+    tenant: str,
+    row: type[SQLModel],
+    filters: Mapping[str, str | None],
+    period: tuple[datetime | None, datetime | None],
+) -> Iterator[dict[str, Any]]:
+    """Yield activity or order records as plain values, by instant, then sequence.
+
+    Pages of a million rows that share an instant would each sort all of them; this sorts once.
+    """
+    table = table_of(row)
+    given = {name: value for name, value in filters.items() if value is not None}
+    since, until = period
+    statement = _records(
+        table, tuple(given), since=since is not None, until=until is not None, paged=False
+    )
+    values: dict[str, Any] = {f"f_{name}": value for name, value in given.items()} | {"t": tenant}
+    values |= {"since": _instant(link, since, "since"), "until": _instant(link, until, "until")}
+    yield from map(_restoring(table), statement.stream(link, values))
 
 
 def _record_key(row: Any) -> list[Any]:
@@ -126,9 +156,9 @@ HISTORY = Statement(_OF_ONE)
 
 def history(link: Link, tenant: str, subject: str, after: str | None, limit: int) -> Page[Entry]:
     """Return the journal of one subject, in the order of its sequence."""
-    question = f"history of {subject}"
-    key = key_of(question, after, _HISTORY_KEY) if after else {"sequence": 0}
-    values = {"t": tenant, "i": subject, "n": limit + 1, "k_sequence": key["sequence"]}
+    question = _question("history", tenant, {"subject": subject})
+    key = {"sequence": 0} if after is None else key_of(question, after, _HISTORY_KEY)
+    values = {"t": tenant, "i": subject, "n": bounded(limit) + 1, "k_sequence": key["sequence"]}
     rows = [entry_of(row) for row in HISTORY.rows(link, values)]
     return _paged(question, rows, limit, lambda each: [each.sequence])
 
@@ -154,15 +184,32 @@ def due(
     link: Link, tenant: str, until: datetime | None, after: str | None, limit: int
 ) -> Page[Due]:
     """Return subjects with a timer, the earliest first."""
-    values: dict[str, Any] = {"t": tenant, "n": limit + 1, "until": stored(until, link.dialect)}
+    question = _question("due", tenant, {})
+    values: dict[str, Any] = {"t": tenant, "n": bounded(limit) + 1}
+    values |= {"until": _instant(link, until, "until")}
     if after is not None:
-        values |= _from(link, key_of("due", after, _DUE_KEY), "due_at")
+        values |= _from(link, key_of(question, after, _DUE_KEY), "due_at")
     statement = _due(until=until is not None, after=after is not None)
     rows = [
         Due(row.id, row.lifecycle, row.state, row.due, restored(row.due_at))
         for row in statement.rows(link, values)
     ]
-    return _paged("due", rows, limit, lambda each: [each.due_at.isoformat(), each.subject])
+    return _paged(question, rows, limit, lambda each: [each.due_at.isoformat(), each.subject])
+
+
+def _instant(link: Link, at: datetime | None, name: str) -> Any:
+    """Return an instant of the caller's, of whatever zone, as the driver takes it.
+
+    Raises:
+        ModelError: it has no zone.
+    """
+    return None if at is None else stored(utc(at, name=name), link.dialect)
+
+
+def _question(asked: str, tenant: str, filters: Mapping[str, str]) -> str:
+    """Return what a cursor belongs to; the period may move on from page to page."""
+    said = "".join(f", {name} {value}" for name, value in sorted(filters.items()))
+    return f"{asked} of tenant {tenant}{said}"
 
 
 def _behind(keys: Sequence[Column[Any]]) -> ColumnElement[bool]:
@@ -171,7 +218,7 @@ def _behind(keys: Sequence[Column[Any]]) -> ColumnElement[bool]:
 
 def _from(link: Link, key: Mapping[str, Any], instant: str) -> dict[str, Any]:
     """Return a cursor's key as parameters of the driver."""
-    at = stored(datetime.fromisoformat(key[instant]), link.dialect)
+    at = _instant(link, datetime.fromisoformat(key[instant]), instant)
     return {f"k_{name}": value for name, value in {**key, instant: at}.items()}
 
 

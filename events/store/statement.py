@@ -2,9 +2,10 @@
 
 import json
 from collections import namedtuple
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import lru_cache
 from typing import Any, cast
 
 from sqlalchemy import (
@@ -64,6 +65,12 @@ class Statement:
         """Run a query and return its rows as plain tuples."""
         compiled = self._for(link.dialect)
         return link.rows(compiled.text, compiled.values(given))
+
+    def stream(self, link: Link, given: Mapping[str, Any], *, size: int = 1000) -> Iterator[Any]:
+        """Run a query and yield its rows as named tuples; only *size* of them are held at once."""
+        compiled = self._for(link.dialect)
+        for rows in link.batches(compiled.text, compiled.values(given), size):
+            yield from map(compiled.row, rows)
 
     def write(self, link: Link, given: Sequence[Mapping[str, Any]]) -> int:
         """Run a statement once for each of *given*; return how many rows it touched.
@@ -242,6 +249,7 @@ def stored(at: datetime | None, dialect: Dialect) -> Any:
     return at.replace(tzinfo=None).isoformat(" ", "microseconds")
 
 
+@lru_cache(maxsize=4096)
 def written(at: datetime | None) -> str | None:
     """Return a UTC instant as a row to be written carries it, the same on every database."""
     return None if at is None else at.replace(tzinfo=None).isoformat(" ", "microseconds")
@@ -271,7 +279,7 @@ def _own_number(_element: _TransactionId, _compiler: Any, **_more: Any) -> str:
     return "CAST(CAST(pg_current_xact_id() AS TEXT) AS BIGINT)"
 
 
-class _Listed(ColumnElement[bool]):
+class Listed(ColumnElement[bool]):
     """Whether a column is one of a JSON list that goes over as one parameter."""
 
     inherit_cache = False
@@ -282,14 +290,14 @@ class _Listed(ColumnElement[bool]):
         self.values = bindparam(name, type_=Text())
 
 
-@compiles(_Listed, "sqlite")
-def _listed_in_sqlite(element: _Listed, compiler: Any, **more: Any) -> str:
+@compiles(Listed, "sqlite")
+def _listed_in_sqlite(element: Listed, compiler: Any, **more: Any) -> str:
     column, values = (compiler.process(each, **more) for each in (element.column, element.values))
     return f"{column} IN (SELECT value FROM json_each({values}))"  # noqa: S608 – names of our own
 
 
-@compiles(_Listed, "postgresql")
-def _listed_in_postgresql(element: _Listed, compiler: Any, **more: Any) -> str:
+@compiles(Listed, "postgresql")
+def _listed_in_postgresql(element: Listed, compiler: Any, **more: Any) -> str:
     column, values = (compiler.process(each, **more) for each in (element.column, element.values))
     return f"{column} = ANY(ARRAY(SELECT json_array_elements_text(CAST({values} AS JSON))))"
 
@@ -308,6 +316,8 @@ _HELD = (
     SUBJECT.c.sequence,
     SUBJECT.c.stamp,
     SUBJECT.c.head,
+    SUBJECT.c.due_at,
+    SUBJECT.c.due,
     SUBJECT.c.snapshot,
 )
 _NUMBER = _TransactionId().label("number")
@@ -321,12 +331,9 @@ _KNOWN = (
 FIND = select(*_HELD).where(_OURS, SUBJECT.c.id == bindparam("i"))
 BY_ID = Statement(FIND)
 LOCKED = Statement(FIND.with_for_update())
-LOOK = Statement(
-    select(*_HELD, _KNOWN, _NUMBER)
-    .where(_OURS, SUBJECT.c.id == bindparam("i"))
-    .with_for_update(of=SUBJECT)
-)
-LOOK_ABSENT = Statement(select(_KNOWN, _NUMBER))
+LOOK = Statement(select(*_HELD, _KNOWN).where(_OURS, SUBJECT.c.id == bindparam("i")))
+"""For SQLite, where nobody else writes meanwhile."""
+KNOWN = Statement(select(_KNOWN, _NUMBER))
 NUMBER = Statement(select(_NUMBER))
 LATEST = Statement(
     select(JOURNAL.c.sequence, JOURNAL.c.hash, JOURNAL.c.stamp)
@@ -335,26 +342,34 @@ LATEST = Statement(
     .limit(literal_column("1", Integer()))
 )
 """Of a subject that has no row: refused events are its only history."""
-OF_CUSTOMER = Statement(
-    select(*_HELD)
-    .where(_OURS, SUBJECT.c.customer == bindparam("c"))
-    .order_by(SUBJECT.c.id)
-    .with_for_update()
+_OF_CUSTOMER = (
+    select(*_HELD).where(_OURS, SUBJECT.c.customer == bindparam("c")).order_by(SUBJECT.c.id)
 )
-SEVERAL = Statement(
-    select(*_HELD)
-    .where(_OURS, _Listed(SUBJECT.c.id, "ids"))
-    .order_by(SUBJECT.c.id)
-    .with_for_update(of=SUBJECT)
-)
+OF_CUSTOMER = Statement(_OF_CUSTOMER.with_for_update())
+_SEVERAL = select(*_HELD).where(_OURS, Listed(SUBJECT.c.id, "ids")).order_by(SUBJECT.c.id)
+SEVERAL = Statement(_SEVERAL.with_for_update(of=SUBJECT))
 _DUE = (
-    select(*_HELD, SUBJECT.c.due_at, _NUMBER)
+    select(*_HELD, _NUMBER)
     .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))
     .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
     .limit(bindparam("n", type_=Integer()))
 )
 CLAIM = Statement(_DUE.with_for_update(skip_locked=True))
 CLAIM_WAITING = Statement(_DUE.with_for_update())
+DUE_HELD = Statement(
+    select(*_HELD)
+    .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))
+    .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
+    .limit(bindparam("n", type_=Integer()))
+)
+UNLOCKED = {
+    LOCKED: BY_ID,
+    OF_CUSTOMER: Statement(_OF_CUSTOMER),
+    SEVERAL: Statement(_SEVERAL),
+    CLAIM: DUE_HELD,
+    CLAIM_WAITING: DUE_HELD,
+}
+"""The same questions for who only looks: they lock nothing, and need no transaction that writes."""
 ENTRY = (
     JOURNAL.c.position,
     JOURNAL.c.sequence,
@@ -459,5 +474,12 @@ DIGESTED = Statement(
     .where(JOURNAL.c.tenant == bindparam("t"))
     .order_by(JOURNAL.c.subject, JOURNAL.c.sequence)
 )
-ADVISORY = "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0))"
-"""PostgreSQL: holds a customer, so that none of its subscriptions appears meanwhile."""
+ADVISORY = (
+    "SELECT pg_advisory_xact_lock(hashtextextended(%(key)s, 0)), "
+    "current_setting('transaction_isolation')"
+)
+"""PostgreSQL: holds a customer, so that none of its subscriptions appears meanwhile.
+
+A transaction that goes on seeing what was there when it began learns nothing by waiting; so its
+isolation comes with the lock.
+"""

@@ -1,30 +1,29 @@
 """One transaction: reads subjects once, holds what is decided, writes it all in bulk."""
 
 import json
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from itertools import takewhile
-from typing import Any
+from typing import Any, NamedTuple
 
 from sublife.events import codec
-from sublife.events.records import Activity, Order, trails
 from sublife.events.store.chain import START, chained
 from sublife.events.store.entry import Entry, entry_of
-from sublife.events.store.error import ConflictError, StoreError
+from sublife.events.store.error import ConflictError, IsolationError
 from sublife.events.store.link import Link
+from sublife.events.store.record import record_rows
 from sublife.events.store.statement import (
     ADVISORY,
     BY_ID,
-    CHANGING,
     CLAIM,
     CLAIM_WAITING,
     DROP_CLAIM,
+    KNOWN,
     LATEST,
     LOCKED,
     LOOK,
-    LOOK_ABSENT,
     NEW_ACTIVITY,
     NEW_CLAIM,
     NEW_ENTRY,
@@ -34,12 +33,14 @@ from sublife.events.store.statement import (
     OF_CUSTOMER,
     SEVERAL,
     SINCE,
+    UNLOCKED,
     UPDATE,
+    Statement,
     restored,
     stored,
     written,
 )
-from sublife.lifecycle.machine import lifecycle_named, next_timer
+from sublife.lifecycle.machine import lifecycle_named, next_timer, reads
 from sublife.lifecycle.model import (
     ABSENT,
     ActorKind,
@@ -54,8 +55,7 @@ from sublife.lifecycle.model import (
 from sublife.lifecycle.policy import Policy
 
 
-@dataclass(frozen=True, slots=True)
-class Held:
+class Held(NamedTuple):
     """A subject as a transaction holds it.
 
     Args:
@@ -111,8 +111,8 @@ class Transaction:
         self.tenant = tenant
         self.policy = policy
         self._link = link
-        self._by_id = BY_ID if reading else LOCKED
         self._reading = reading
+        self._isolation = ""
         self._number: int | None = 0 if link.is_sqlite or reading else None
         self._held: dict[str, Held | None] = {}
         self._lines: dict[str, _Line] = {}
@@ -143,6 +143,8 @@ class Transaction:
             Nothing if the event id is new; else its entry, and those of the timed events that fell
             due at its instant because of it.
         """
+        if not (self._link.is_sqlite or self._held or self._customers):
+            self._lock_ahead(event)
         known = self._known(event)
         if known is None:
             return ()
@@ -150,24 +152,40 @@ class Transaction:
         entries = [entry_of(each) for each in SINCE.rows(self._link, key)]
         return (entries[0], *takewhile(partial(_fell_due_with, entries[0]), entries[1:]))
 
+    def _lock_ahead(self, event: Event) -> None:
+        """Lock what a decision will read before its subject: customers first, subjects in order.
+
+        Two events of one customer would else each hold their subject and wait for the other's.
+        """
+        rows = BY_ID.rows(self._link, {"t": self.tenant, "i": event.subject})
+        snapshot = codec.decode_snapshot(rows[0].lifecycle, rows[0].snapshot) if rows else None
+        asked = reads(snapshot, event)
+        for customer in sorted(asked.customers):
+            self._lock_customer(customer)
+        self.hold({event.subject, *asked.subjects})
+
     def _known(self, event: Event) -> int | None:
-        """Return the position of an event's journal row, or `None` if its id is new."""
+        """Return the position of an event's journal row, or `None` if its id is new.
+
+        Where writers do not take turns, the id is looked up once the subject is locked: whoever
+        held it may have taken the same event in meanwhile.
+        """
         key = {"t": self.tenant, "i": event.subject, "e": event.id}
-        if event.subject not in self._held:
+        if self._link.is_sqlite and event.subject not in self._held:
             rows = LOOK.rows(self._link, key)
             if rows:
                 self._keep(rows[0])
-                self._number = rows[0].number
                 return _position(rows[0].known)
             self._held[event.subject] = None
-        (row,) = LOOK_ABSENT.rows(self._link, key)
+        self.held(event.subject)
+        (row,) = KNOWN.rows(self._link, key)
         self._number = row.number
         return _position(row.known)
 
     def held(self, subject: str) -> Held | None:
         """Return a subject as this transaction sees it, or `None` if it does not exist."""
         if subject not in self._held:
-            rows = self._by_id.rows(self._link, {"t": self.tenant, "i": subject})
+            rows = self._rows(LOCKED, {"t": self.tenant, "i": subject})
             if rows:
                 self._keep(rows[0])
             else:
@@ -179,17 +197,26 @@ class Transaction:
         names = sorted({name for name in subjects if name not in self._held})
         if len(names) > 1:
             key = {"t": self.tenant, "ids": json.dumps(names)}
-            for row in SEVERAL.rows(self._link, key):
+            for row in self._rows(SEVERAL, key):
                 self._keep(row)
             for name in names:
                 self._held.setdefault(name, None)
 
     def of_customer(self, customer: str) -> tuple[str, ...]:
-        """Return the ids of a customer's subjects and hold them; none can appear meanwhile."""
+        """Return the ids of a customer's subjects and hold them; none can appear meanwhile.
+
+        Raises:
+            IsolationError: the transaction would not see one that has just appeared.
+        """
         if customer not in self._whole:
             self._whole.add(customer)
             self._lock_customer(customer)
-            for row in OF_CUSTOMER.rows(self._link, {"t": self.tenant, "c": customer}):
+            if self._isolation not in {"", "read committed"}:
+                raise IsolationError(
+                    f"this needs all that customer {customer} holds, and {self._isolation} hides "
+                    "what others have just sold to it; use a transaction with READ COMMITTED"
+                )
+            for row in self._rows(OF_CUSTOMER, {"t": self.tenant, "c": customer}):
                 self._keep(row)
         return tuple(
             sorted(
@@ -204,7 +231,8 @@ class Transaction:
             return
         self._customers.add(customer)
         if not self._link.is_sqlite and not self._reading:
-            self._link.rows(ADVISORY, {"key": f"sublife\x1f{self.tenant}\x1f{customer}"})
+            key = f"sublife\x1f{self.tenant}\x1f{customer}"
+            self._isolation = str(self._link.rows(ADVISORY, {"key": key})[0][1])
 
     def claim(
         self, until: datetime, *, limit: int, but: Collection[str] = (), waiting: bool = False
@@ -226,8 +254,8 @@ class Transaction:
             "n": limit + len(but) + 1,
         }
         statement = CLAIM_WAITING if waiting else CLAIM
-        rows = [row for row in statement.rows(self._link, key) if row.id not in but]
-        if rows:
+        rows = [row for row in self._rows(statement, key) if row.id not in but]
+        if rows and not self._reading:
             self._number = rows[0].number
         for row in rows[:limit]:
             self._keep(row)
@@ -235,12 +263,16 @@ class Transaction:
         horizon = restored(rows[limit].due_at) if more else until
         return tuple(row.id for row in rows[:limit]), horizon, more
 
+    def _rows(self, statement: Statement, key: Mapping[str, Any]) -> list[Any]:
+        """Ask, and lock what is found unless nothing will be written."""
+        return (UNLOCKED[statement] if self._reading else statement).rows(self._link, key)
+
     def _keep(self, row: Any) -> None:
         """Hold a subject as its row says, unless it is held already."""
         if self._held.get(row.id) is not None:
             return
         snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
-        timer = next_timer(snapshot, row.lifecycle)
+        timer = Timer(row.due, restored(row.due_at)) if row.due else None
         self._held[row.id] = Held(snapshot, row.lifecycle, timer)
         self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp)
         if claims := lifecycle_named(row.lifecycle).claims(snapshot):
@@ -299,34 +331,32 @@ class Transaction:
         said = " ".join(rules)
         policy, data = self.policy.version, codec.encode_payload(event.data)
         led_to = codec.encode_outcome(outcome)
-        if "\\u0000" in data or "\x00" in event.id:
-            raise ModelError(
-                f"event {event.id!r} on {subject!r} holds the character NUL, which no database "
-                "keeps; take it out"
+        try:
+            line.head = chained(
+                line.head,
+                (
+                    self.tenant,
+                    subject,
+                    str(sequence),
+                    event.id,
+                    event.lifecycle,
+                    str(version),
+                    event.name,
+                    effective_at or "",
+                    recorded_at or "",
+                    actor,
+                    event.cause or "",
+                    state_before,
+                    state,
+                    said,
+                    policy,
+                    code or "",
+                    data,
+                    led_to,
+                ),
             )
-        line.head = chained(
-            line.head,
-            (
-                self.tenant,
-                subject,
-                str(sequence),
-                event.id,
-                event.lifecycle,
-                str(version),
-                event.name,
-                effective_at,
-                recorded_at,
-                actor,
-                event.cause,
-                state_before,
-                state,
-                said,
-                policy,
-                code,
-                data,
-                led_to,
-            ),
-        )
+        except ValueError as error:
+            raise ModelError(f"event {event.id!r} on {subject!r}: {error}") from error
         self._dirty[subject] = None
         self._journal.append(
             (
@@ -371,35 +401,12 @@ class Transaction:
         return self._number
 
     def _record(self, event: Event, decision: Decision, recorded_at: datetime) -> None:
-        values: dict[str, Any] | None = None
-        for number, trail in enumerate(trails(event, decision)):
-            if trail.order is None and trail.activity is None:
-                continue
-            if values is None:
-                values = self._shared(event, decision.snapshot, recorded_at)
-            values["number"] = number
-            if trail.order is not None:
-                given = {**values, **_columns(trail.order), "status": "completed"}
-                self._orders.append(tuple([given[name] for name in NEW_ORDER.columns]))
-            if trail.activity is not None:
-                given = {**values, **_columns(trail.activity), "rules": " ".join(trail.fact.rules)}
-                self._activities.append(tuple([given[name] for name in NEW_ACTIVITY.columns]))
-
-    def _shared(self, event: Event, snapshot: Snapshot, recorded_at: datetime) -> dict[str, Any]:
-        """Return what all records of one event have in common."""
-        return {
-            "tenant": self.tenant,
-            "effective_at": written(event.at),
-            "recorded_at": written(recorded_at),
-            "partner": snapshot.partner,
-            "customer": snapshot.customer,
-            "subscription": snapshot.id,
-            "event_id": event.id,
-            "version": snapshot.version,
-            "policy": self.policy.version,
-            "actor_kind": event.actor.kind.value,
-            "actor_id": event.actor.id,
-        }
+        """Take down the records a decision leaves, as rows in the order of their columns."""
+        activities, orders = record_rows(
+            self.tenant, self.policy.version, event, decision, recorded_at=written(recorded_at)
+        )
+        self._activities += activities
+        self._orders += orders
 
     def flush(self) -> None:
         """Write everything held, in bulk.
@@ -478,10 +485,6 @@ class Transaction:
             NEW_CLAIM.write(self._link, taken)
 
 
-if (*("tenant", "id", "lifecycle"), *CHANGING) != NEW_SUBJECT.columns:
-    raise StoreError("the columns of a subject and of its update differ; mend the statements")
-
-
 def _position(known: int | None) -> int | None:
     return None if known is None else int(known)
 
@@ -489,11 +492,3 @@ def _position(known: int | None) -> int | None:
 def _fell_due_with(first: Entry, entry: Entry) -> bool:
     """Return whether a later entry of the subject is a timed event of the same instant."""
     return entry.event.actor.kind is ActorKind.TIMER and entry.event.at == first.event.at
-
-
-def _columns(record: Activity | Order) -> dict[str, Any]:
-    """Return the fields of a record as columns; amounts go over as text, exact."""
-    columns = {name: getattr(record, name) for name in record.__slots__}
-    if isinstance(record, Order) and record.amount is not None:
-        columns["amount"] = str(record.amount)
-    return columns

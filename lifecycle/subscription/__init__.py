@@ -1,24 +1,29 @@
 """The subscription lifecycle: states, requests, timers and rules, put together (SUB, TRM)."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from sublife.lifecycle.model import Event, Lifecycle, Payload, Reads
+from sublife.lifecycle.model import ActorKind, Event, Lifecycle, Payload, Reads
 from sublife.lifecycle.policy import Unit
+from sublife.lifecycle.programme import programme_id
 from sublife.lifecycle.subscription.change import split_patch
 from sublife.lifecycle.subscription.model import (
     Adopt,
     Arise,
+    AwaitMigration,
     BuyAgain,
     ChangeBilling,
     ChangeSeats,
     ChangeTerm,
     ChooseTermEnd,
     ConvertTrial,
-    Migrate,
+    EnterMigration,
+    NoteSuccessor,
     Patch,
+    Platform,
     Purchase,
     ReceiveSeats,
+    ReleaseMigration,
     Rename,
     RequestTransfer,
     ScheduleChange,
@@ -28,6 +33,7 @@ from sublife.lifecycle.subscription.model import (
     Suspend,
     Upgrade,
 )
+from sublife.lifecycle.subscription.por import partners_named
 from sublife.lifecycle.subscription.rules import CLOSED, RULES
 from sublife.lifecycle.subscription.state import State
 from sublife.lifecycle.subscription.timer import timers
@@ -49,6 +55,7 @@ REQUESTS: Mapping[str, type[Payload]] = MappingProxyType(
         "add_seats": ChangeSeats,
         "remove_seats": ChangeSeats,
         "receive_seats": ReceiveSeats,
+        "note_successor": NoteSuccessor,
         "change_term": ChangeTerm,
         "change_billing": ChangeBilling,
         "upgrade": Upgrade,
@@ -61,7 +68,11 @@ REQUESTS: Mapping[str, type[Payload]] = MappingProxyType(
         "request_transfer": RequestTransfer,
         "accept_transfer": Payload,
         "withdraw_transfer": Payload,
-        "migrate": Migrate,
+        "await_migration": AwaitMigration,
+        "enter_migration": EnterMigration,
+        "revert_migration": Payload,
+        "complete_migration": Payload,
+        "release_migration": ReleaseMigration,
         "buy_again": BuyAgain,
     }
 )
@@ -76,7 +87,7 @@ TICKS = (
     "grace_ended",
     "retention_ended",
     "suspension_ended",
-    "migration_ended",
+    "last_day_began",
 )
 
 FIGURES: Mapping[str, Unit] = MappingProxyType(
@@ -91,7 +102,6 @@ FIGURES: Mapping[str, Unit] = MappingProxyType(
         "provisioning_hours": Unit.HOURS,
         "renewal_earliest_hours": Unit.HOURS,
         "renewal_latest_hours": Unit.HOURS,
-        "migration_earliest_hours": Unit.HOURS,
         "retry_after_minutes": Unit.COUNT,
         "cancellation_window": Unit.HOURS,
         "seat_window": Unit.HOURS,
@@ -100,8 +110,13 @@ FIGURES: Mapping[str, Unit] = MappingProxyType(
         "coterminosity": Unit.ALLOWED,
         "three_year_billing_change": Unit.ALLOWED,
         "partner_transfer": Unit.ALLOWED,
+        "continuity": Unit.DAYS,
+        "doubled_subscriptions": Unit.COUNT,
         "legacy_sale": Unit.ALLOWED,
+        "legacy_sale_brazil": Unit.ALLOWED,
         "legacy_renewal": Unit.ALLOWED,
+        "microsoft_led_commercial": Unit.ALLOWED,
+        "microsoft_led_public_sector": Unit.ALLOWED,
         "end_date_times": Unit.ALLOWED,
         "extended_service_term": Unit.ALLOWED,
         "extended_uplift": Unit.PERCENT,
@@ -126,23 +141,67 @@ def _limited(subject: Subscription) -> bool:
 
 
 def reads(subject: Subscription | None, event: Event) -> Reads:
+    """Return which other subjects *event* must see, the partners that it names among them."""
+    found = _reads(subject, event)
+    named = (*partners_named(subject, event), *_named_by_legacy(subject, event))
+    customers = _customer_of_legacy(subject, event)
+    if not (named or customers):
+        return found
+    return Reads((*found.subjects, *named), (*found.customers, *customers))
+
+
+def _customer_of_legacy(subject: Subscription | None, event: Event) -> tuple[str, ...]:
+    """Return the customer where a legacy subscription must see all of its subjects.
+
+    Before a request they are settled together, since base and add-ons end together; an add-on that
+    ends looks for its base (LEG-19).
+    """
+    if subject is None or subject.platform is not Platform.LEGACY:
+        return ()
+    asked = event.cause is None and event.actor.kind is not ActorKind.TIMER
+    ends = event.name in {"term_ended", "last_day_began"} and subject.parent is not None
+    return (subject.customer,) if asked or ends else ()
+
+
+def _named_by_legacy(subject: Subscription | None, event: Event) -> Iterator[str]:
+    """Yield whom a legacy subscription must see beside: at its term end the programme (LEG-04).
+
+    As its migration begins, it is the partner of record that stays (LEG-18).
+    """
+    if subject is None or subject.platform is not Platform.LEGACY:
+        return
+    if event.name == "term_ended":
+        yield programme_id(subject.partner, subject.customer)
+    if isinstance(event.data, EnterMigration) and event.data.keeps_por and subject.por:
+        yield subject.por
+
+
+def _reads(subject: Subscription | None, event: Event) -> Reads:
     """Return which other subscriptions *event* must see (TRM-21, TRM-33, TRM-34)."""
     match event.data:
         case Purchase(align_with=target, custom_end_on=end_on, product=product) as ask:
-            customers = (ask.customer,) if product.smb or (end_on and not target) else ()
-            return Reads((target,) if target else (), customers)
+            whole = product.smb or ask.source or ask.add_on_to or (end_on and not target)
+            others = (target, ask.add_on_to, ask.source.subscription if ask.source else None)
+            names = (ask.customer, ask.partner, *(each for each in others if each))
+            return Reads(names, (ask.customer,) if whole else ())
         case ScheduleChange(align_with=target, custom_end_on=end_on, product=product):
             smb = bool(subject and (product or subject.product).smb)
             whole = subject is not None and (smb or bool(end_on and not target))
             return Reads(
                 (target,) if target else (), (subject.customer,) if subject and whole else ()
             )
-        case Migrate(into=into):
-            return Reads((into,))
+        case RequestTransfer() if subject:
+            return Reads((subject.customer,))
+        case _ if subject and subject.transfer and event.name == "accept_transfer":
+            return Reads((subject.customer,))
         case Upgrade(into=into, product=product):
             customers = (subject.customer,) if subject and product.smb else ()
             return Reads((into,) if into else (), customers)
-        case BuyAgain() | ChangeSeats() | ConvertTrial() | Patch() if subject and _limited(subject):
+        case BuyAgain() if subject:
+            whole = _limited(subject)
+            names = (subject.customer, subject.partner)
+            return Reads(names, (subject.customer,) if whole else ())
+        case ChangeSeats() | ConvertTrial() | Patch() if subject and _limited(subject):
             return Reads(customers=(subject.customer,))
         case Patch(scheduled=ScheduleChange() as scheduled) if subject:
             target = scheduled.align_with
@@ -163,7 +222,18 @@ SUBSCRIPTION = Lifecycle(
     timers=timers,
     reads=reads,
     compounds={"patch": split_patch},
-    internal=frozenset({"arise", "receive_seats"}),
+    internal=frozenset(
+        {
+            "arise",
+            "receive_seats",
+            "note_successor",
+            "await_migration",
+            "enter_migration",
+            "revert_migration",
+            "complete_migration",
+            "release_migration",
+        }
+    ),
     figures=FIGURES,
     switches=SWITCHES,
 )

@@ -6,6 +6,8 @@ from datetime import date, datetime, timedelta
 from types import MappingProxyType
 from typing import Any
 
+from sublife.lifecycle.customer.model import Customer
+from sublife.lifecycle.customer.relation import objection
 from sublife.lifecycle.dates import Billing, Term, day_starts_at
 from sublife.lifecycle.model import (
     Act,
@@ -21,8 +23,10 @@ from sublife.lifecycle.model import (
     Snapshot,
     Value,
 )
+from sublife.lifecycle.partner.standing import transact_objection
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.refusal import refuse
+from sublife.lifecycle.subscription import manual
 from sublife.lifecycle.subscription.charge import charge, in_fact
 from sublife.lifecycle.subscription.model import (
     Adopt,
@@ -38,8 +42,14 @@ from sublife.lifecycle.subscription.model import (
     Segment,
     Subscription,
 )
+from sublife.lifecycle.subscription.por import may_not_name
 from sublife.lifecycle.subscription.state import State
-from sublife.lifecycle.subscription.term import custom_end, plan_refusal, starting
+from sublife.lifecycle.subscription.term import (
+    custom_end,
+    microsoft_leads,
+    plan_refusal,
+    starting,
+)
 
 _ONE_DAY = timedelta(days=1)
 _COUNTED = frozenset({State.PENDING, State.ACTIVE, State.SUSPENDED})
@@ -73,32 +83,84 @@ def purchase(case: Case[Subscription, Purchase]) -> Effect[Subscription] | Refus
     if ask.trial:
         end = _trial_end(at.date(), case.policy, at)
     subject = starting(subject, on=at.date(), term=ask.term, billing=ask.billing, ends_on=end)
-    return Effect(subject, (created(subject, path="manual" if ask.source else "purchase"),))
+    subject = replace(subject, microsoft_leads=microsoft_leads(subject, case.policy))
+    path = "manual" if manual.is_elsewhere(ask, case.seen) else "purchase"
+    told = created(subject, path=path)
+    told = replace(told, data={**told.data, **manual.told(case)})
+    return Effect(subject, (told, *manual.warned(case)), manual.linked(case))
 
 
 def _may_not_buy(case: Case[Subscription, Purchase]) -> Refusal | None:
     ask, policy, at = case.data, case.policy, case.at
-    if refusal := _out_of_scope(ask):
+    if refusal := _out_of_scope(case):
+        return refusal
+    if refusal := may_not_order(case, ask.customer, ask.partner, ask.product):
+        return refusal
+    if refusal := may_not_name(ask.por, case.seen, at, policy):
         return refusal
     if ask.trial and ask.quantity > (limit := policy.count("trial_seats", at)):
         sku = f"the trial {ask.product.sku}"
         return refuse("SEAT_LIMIT", rule="SUB-17", quantity=ask.quantity, limit=limit, sku=sku)
     if refusal := over_seat_limit(case, ask.product, ask.quantity):
         return refusal
-    is_commercial_legacy = (ask.platform, ask.segment) == (Platform.LEGACY, Segment.COMMERCIAL)
-    if is_commercial_legacy and not policy.allows("legacy_sale", at):
-        return refuse("LEGACY_SALE_CLOSED", ordered_on=at.date().isoformat())
+    if refusal := _legacy_closed(case):
+        return refusal
     return plan_refusal(ask.product, ask.term, ask.billing)
 
 
-def _out_of_scope(ask: Purchase) -> Refusal | None:
+def _legacy_closed(case: Case[Subscription, Purchase]) -> Refusal | None:
+    """Refuse new commercial orders on legacy; what runs there may still take add-ons (LEG-22).
+
+    In Brazil they end later. Other segments go on (LEG-03).
+    """
+    ask, at = case.data, case.at
+    if ask.add_on_to is not None:
+        return _no_base(case, ask.add_on_to)
+    if (ask.platform, ask.segment) != (Platform.LEGACY, Segment.COMMERCIAL):
+        return None
+    customer = case.seen.get(ask.customer)
+    in_brazil = isinstance(customer, Customer) and customer.country == "BR"
+    if case.policy.allows("legacy_sale_brazil" if in_brazil else "legacy_sale", at):
+        return None
+    return refuse("LEGACY_SALE_CLOSED", ordered_on=at.date().isoformat())
+
+
+def _no_base(case: Case[Subscription, Purchase], base: str) -> Refusal | None:
+    """Refuse an add-on without an active legacy subscription to add it to (LEG-22)."""
+    ask, found = case.data, case.seen.get(base)
+    if (
+        isinstance(found, Subscription)
+        and (found.platform, found.state) == (Platform.LEGACY, State.ACTIVE)
+        and (found.customer, found.partner) == (ask.customer, ask.partner)
+        and ask.platform is Platform.LEGACY
+    ):
+        return None
+    return refuse("ADD_ON_NO_BASE", base=base)
+
+
+def may_not_order(
+    case: Case[Any, Any], customer_id: str, partner_id: str, product: Product
+) -> Refusal | None:
+    """Refuse an order that partner, customer or catalog do not allow (MAN-01, MAN-04, MAN-22).
+
+    A restricted direct-bill partner orders nothing new (AUT-06, AUT-07).
+    """
+    customer, partner = case.seen.get(customer_id), case.seen.get(partner_id)
+    refusal = transact_objection(partner, case.at)
+    refusal = refusal or objection(customer, partner, partner_id, case.at, case.policy)
+    return refusal or manual.not_on_sale(product, customer, case.at)
+
+
+def _out_of_scope(case: Case[Subscription, Purchase]) -> Refusal | None:
     """Refuse what the move into CSP does not cover (GEN-13, GEN-16)."""
-    source = ask.source
+    ask, source = case.data, case.data.source
     if source is None:
         return None
+    found = manual.held(source, case.seen)
     if source.channel is Channel.EA and ask.product.kind is ProductKind.AZURE:
         return refuse("OUT_OF_SCOPE", reason="Azure moves from EA to CSP in a process of its own")
-    if source.customer and source.customer != ask.customer:
+    tenant = found.customer if found is not None else source.customer
+    if tenant and tenant != ask.customer:
         return refuse(
             "OUT_OF_SCOPE", reason="a subscription does not move from one tenant to another"
         )
@@ -172,7 +234,7 @@ def _ordered(case: Case[Subscription, Purchase]) -> Subscription:
         por=ask.por,
         source=ask.source,
         friendly_name=ask.friendly_name,
-        migrate_at_term_end=ask.migrate_at_term_end,
+        parent=ask.add_on_to,
         order_id=case.event.id,
         provisioning_ends_at=provisioned_at(case.policy, at),
     )
@@ -190,10 +252,12 @@ def _trial_end(on: date, policy: Policy, at: datetime) -> date:
     return (day_starts_at(on) + policy.length("trial_length", at)).date() - _ONE_DAY
 
 
-def created(subject: Subscription, *, path: str, **more: Value) -> Fact:
+def created(
+    subject: Subscription, *, path: str, charged_from: date | None = None, **more: Value
+) -> Fact:
     """Return the fact that a subscription was ordered, with what the order record needs."""
     source = subject.source
-    from_on = max(subject.starts_on, subject.created_at.date())
+    from_on = charged_from or max(subject.starts_on, subject.created_at.date())
     return Fact(
         "subscription-created",
         {
@@ -223,6 +287,7 @@ def adopt(case: Case[Subscription, Adopt]) -> Effect[Subscription]:
     No order record: nothing was ordered.
     """
     subject = replace(case.data.subscription, id=case.event.subject)
+    subject = replace(subject, microsoft_leads=microsoft_leads(subject, case.policy))
     return Effect(subject, (Fact("subscription-adopted", {"state": subject.state}),))
 
 
@@ -240,7 +305,8 @@ def arise(case: Case[Subscription, Arise]) -> Effect[Subscription]:
         provisioning_ends_at=provisioned_at(case.policy, case.at),
     )
     details = {"origin": origin.origin, "continuity": origin.continuity.value}
-    return Effect(subject, (created(subject, path=origin.path, **details),))
+    told = created(subject, path=origin.path, charged_from=origin.charged_from, **details)
+    return Effect(subject, (told,))
 
 
 def buy_again(case: Case[Subscription, BuyAgain]) -> Effect[Subscription] | Refusal:
@@ -253,6 +319,10 @@ def buy_again(case: Case[Subscription, BuyAgain]) -> Effect[Subscription] | Refu
     billing: Billing = ask.billing or old.billing
     if old.extension is not None:
         term, billing = ask.term or old.extension.term, ask.billing or old.extension.billing
+    if refusal := may_not_order(case, old.customer, old.partner, old.product):
+        return refusal
+    if refusal := may_not_name(old.por, case.seen, at, case.policy):
+        return refusal
     if refusal := plan_refusal(old.product, term, billing):
         return refusal
     quantity = ask.quantity or old.quantity

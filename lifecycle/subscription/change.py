@@ -29,6 +29,7 @@ from sublife.lifecycle.subscription.model import (
     ChooseTermEnd,
     ConvertTrial,
     NextCharge,
+    NoteSuccessor,
     Patch,
     Platform,
     ReceiveSeats,
@@ -40,6 +41,7 @@ from sublife.lifecycle.subscription.model import (
     Subscription,
     Suspend,
 )
+from sublife.lifecycle.subscription.por import may_not_name
 from sublife.lifecycle.subscription.state import State
 from sublife.lifecycle.subscription.term import custom_end, next_plan, plan_refusal, starting
 from sublife.lifecycle.subscription.window import open_batches, take
@@ -182,6 +184,13 @@ def receive_seats(case: Case[Subscription, ReceiveSeats]) -> Effect[Subscription
     return Effect(subject, (_seats(old, subject, "convert", data), *_mid_term(old)))
 
 
+def note_successor(case: Case[Subscription, NoteSuccessor]) -> Effect[Subscription]:
+    """Remember what a manual purchase put in the place of this one (MAN-14)."""
+    successor = case.data.successor
+    subject = replace(case.subject, successor=successor)
+    return Effect(subject, (Fact("successor-noted", {"successor": successor}),))
+
+
 def _seats(
     old: Subscription,
     new: Subscription,
@@ -313,8 +322,10 @@ def rename(case: Case[Subscription, Rename]) -> Effect[Subscription]:
     )
 
 
-def set_por(case: Case[Subscription, SetPor]) -> Effect[Subscription]:
-    """Name the indirect reseller of record."""
+def set_por(case: Case[Subscription, SetPor]) -> Effect[Subscription] | Refusal:
+    """Name the indirect reseller of record, if it is authorized (AUT-20, AUT-24)."""
+    if refusal := may_not_name(case.data.por, case.seen, case.at, case.policy):
+        return refusal
     return Effect(
         changed(case.subject, por=case.data.por), (Fact("por-set", {"por": case.data.por}),)
     )

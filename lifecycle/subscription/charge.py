@@ -76,6 +76,11 @@ def remainder(subscription: Subscription, *, from_on: date) -> Money | None:
     return charge(subscription, subscription.quantity, from_on=from_on)
 
 
+def worth(subscription: Subscription, days: int, *, on: date) -> Money | None:
+    """Return what *days* of all the seats cost in the billing cycle that holds *on* (LEG-17)."""
+    return _cost(subscription, subscription.quantity * days, on=on)
+
+
 def difference(old: Subscription, new: Subscription, *, from_on: date) -> Money | None:
     """Return the charge of *new* from *from_on* less what *old* has prepaid from then on.
 

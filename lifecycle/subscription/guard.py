@@ -2,19 +2,26 @@
 
 from datetime import timedelta
 
-from sublife.lifecycle.dates import Billing, Term, day_starts_at
+from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.model import Objection, Refusal, Standing, iso
-from sublife.lifecycle.refusal import refuse
+from sublife.lifecycle.programme import moves, programme_id
+from sublife.lifecycle.refusal import ineligible, refuse
 from sublife.lifecycle.subscription.model import (
     ChangeBilling,
     ChangeSeats,
     Platform,
     ProductKind,
-    Segment,
     Subscription,
     TermEndChoice,
 )
-from sublife.lifecycle.subscription.term import extends, grace_after
+from sublife.lifecycle.subscription.state import State
+from sublife.lifecycle.subscription.term import (
+    extends,
+    grace_after,
+    microsoft_leads,
+    renewal_closed,
+    term_ended_at,
+)
 from sublife.lifecycle.subscription.window import cancelable_until, open_batches
 
 Here = Standing[Subscription]
@@ -28,26 +35,53 @@ def renews(here: Here) -> bool:
 
 
 def legacy_renewal_closed(here: Here) -> bool:
-    """A commercial legacy subscription would renew after legacy renewal has closed (LEG-01)."""
-    return here.subject.autorenew and _ends_after_legacy(here)
+    """A commercial legacy subscription would renew after legacy renewal has closed (LEG-01).
 
-
-def _ends_after_legacy(here: Here) -> bool:
-    """The end date lies where commercial legacy renewal is closed; it decides, not the day after.
-
-    Other segments stay renewable (LEG-01, LEG-03).
+    What ends before renews once more, as legacy and on its conditions (LEG-02).
     """
-    subject = here.subject
+    return here.subject.autorenew and renewal_closed(here.subject, here.policy)
+
+
+def moves_at_renewal(here: Here) -> bool:
+    """A migration waits to take the place of the renewal, or for this very instant (LEG-21)."""
+    move = here.subject.move
+    if move is None or move.is_add_on or move.started_at is not None:
+        return False
+    return move.on_renewal or move.at == term_ended_at(here.subject)
+
+
+def base_is_led(here: Here) -> bool:
+    """The base of an add-on ends with it and is led to new commerce: both go together (LEG-19)."""
+    base = here.seen.get(here.subject.parent or "")
     return (
-        subject.platform is Platform.LEGACY
-        and subject.segment is Segment.COMMERCIAL
-        and not here.policy.allows("legacy_renewal", day_starts_at(subject.ends_on))
+        isinstance(base, Subscription)
+        and base.state == State.ACTIVE
+        and term_ended_at(base) == term_ended_at(here.subject)
+        and _would_be_led(here)
+        and _would_be_led(Standing(base, here.at, here.policy, seen=here.seen))
     )
 
 
+def _would_be_led(here: Here) -> bool:
+    return distributor_migrates(here) or microsoft_migrates(here)
+
+
 def distributor_migrates(here: Here) -> bool:
-    """Legacy renewal has closed and the distributor moves the subscription (LEG-04)."""
-    return legacy_renewal_closed(here) and here.subject.migrate_at_term_end
+    """Legacy renewal has closed and the distributor's programme moves it (LEG-04, LEG-05)."""
+    subject = here.subject
+    programme = here.seen.get(programme_id(subject.partner, subject.customer))
+    return legacy_renewal_closed(here) and _may_be_led(subject) and moves(programme, here.at)
+
+
+def microsoft_migrates(here: Here) -> bool:
+    """Microsoft migrates it at its term end, unless a schedule of one's own waits (LEG-24)."""
+    subject = here.subject
+    return subject.autorenew and _may_be_led(subject) and microsoft_leads(subject, here.policy)
+
+
+def _may_be_led(subject: Subscription) -> bool:
+    """Whether nothing of one's own waits, and nothing has failed at this term end (LEG-24)."""
+    return subject.move is None and subject.unmoved_on != subject.ends_on
 
 
 def continues_extended(here: Here) -> bool:
@@ -73,7 +107,9 @@ def legacy_deletes(here: Here) -> bool:
 
     Where legacy renewal has closed it is disabled like any other (table 1.2).
     """
-    return here.subject.platform is Platform.LEGACY and not _ends_after_legacy(here)
+    return here.subject.platform is Platform.LEGACY and not renewal_closed(
+        here.subject, here.policy
+    )
 
 
 def while_renewing(code: str) -> Objection:
@@ -92,7 +128,7 @@ def while_renewing(code: str) -> Objection:
 
 def while_migrating(here: Here) -> Refusal | None:
     """Refuse what comes while a migration is being processed (LEG-15)."""
-    if here.subject.migration is None:
+    if here.subject.move is None or here.subject.move.started_at is None:
         return None
     minutes = here.policy.count("retry_after_minutes", here.at)
     return refuse("RETRY_LATER", rule="LEG-15", retry_after_minutes=minutes)
@@ -161,16 +197,26 @@ def not_legacy(here: Here) -> Refusal | None:
     """Refuse to migrate what is on new commerce already (table 1.2)."""
     if here.subject.platform is Platform.LEGACY:
         return None
-    return refuse("MIGRATION_INELIGIBLE", reason="it is on new commerce already")
+    return refuse(
+        "MIGRATION_INELIGIBLE",
+        reason="it is on new commerce already",
+        subscription=here.subject.id,
+    )
 
 
 def being_processed(here: Here) -> Refusal | None:
     """Refuse to migrate while a renewal is being processed (LEG-18, code 1)."""
     if here.subject.renewal is None:
         return None
-    return refuse(
-        "MIGRATION_INELIGIBLE", reason="it is being processed", eligibility=1, api_error=900216
-    )
+    return ineligible(1, "its renewal is being processed", subscription=here.subject.id)
+
+
+def not_migrating(here: Here) -> Refusal | None:
+    """Refuse the end of a migration that is not being processed (LEG-15)."""
+    move = here.subject.move
+    if move is not None and move.started_at is not None:
+        return None
+    return refuse("BAD_STATE", rule="LEG-15", state="not being migrated", event="this")
 
 
 def no_extension(here: Here) -> Refusal | None:

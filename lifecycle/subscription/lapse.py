@@ -5,13 +5,15 @@ from datetime import datetime, timedelta
 from decimal import Decimal
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import Case, Effect, Fact, P, Payload, iso
+from sublife.lifecycle.model import Case, Effect, Fact, FollowUp, Payload, evolved, iso
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.subscription.charge import charge, in_fact
+from sublife.lifecycle.subscription.manual import renewed_instead
 from sublife.lifecycle.subscription.model import (
     Batch,
     Extension,
-    Migration,
+    LeadMigration,
+    Mover,
     Price,
     Renewal,
     ScheduledChange,
@@ -20,6 +22,8 @@ from sublife.lifecycle.subscription.model import (
 from sublife.lifecycle.subscription.term import (
     following,
     grace_after,
+    led_term,
+    microsoft_leads,
     next_plan,
     starting,
     term_ended_at,
@@ -42,7 +46,10 @@ def start_renewal(case: Tick) -> Effect[Subscription]:
     )
     return Effect(
         replace(case.subject, renewal=renewal),
-        (Fact("subscription-renewal-started", {"overdue_at": iso(renewal.overdue_at)}),),
+        (
+            Fact("subscription-renewal-started", {"overdue_at": iso(renewal.overdue_at)}),
+            *renewed_instead(case.subject),
+        ),
     )
 
 
@@ -82,7 +89,8 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
         window_opened_at=case.at,
     )
     batch = Batch(subject.quantity, case.at, subject.starts_on)
-    subject = replace(subject, batches=(batch,))
+    leads = microsoft_leads(subject, case.policy)
+    subject = replace(subject, batches=(batch,), microsoft_leads=leads)
     facts = [Fact("subscription-trial-converted", rules=("SUB-17",))] if old.trial else []
     facts.append(_renewed(subject, applied=old.scheduled is not None))
     return Effect(subject, tuple(facts))
@@ -195,7 +203,10 @@ def expire_barred(case: Tick) -> Effect[Subscription]:
 
 
 def refuse_renewal(case: Tick) -> Effect[Subscription]:
-    """End a legacy term that can no longer be renewed (LEG-01)."""
+    """End a legacy term that can no longer be renewed (LEG-01).
+
+    It lapses like any other (LEG-06), and nobody has been told before (LEG-07).
+    """
     effect = expire(case)
     data = {"code": "LEGACY_RENEWAL_CLOSED", "ends_on": case.subject.ends_on.isoformat()}
     refused = Fact("renewal-refused", data, ("LEG-01",))
@@ -225,7 +236,7 @@ def begin_grace(case: Tick) -> Effect[Subscription]:
     """Begin the free days after the term end (SUB-04)."""
     ends_at = case.at + grace_after(case.subject, case.policy, case.at)
     return Effect(
-        replace(case.subject, lapse_ends_at=ends_at),
+        evolved(case.subject, lapse_ends_at=ends_at),
         (Fact("subscription-grace-started", {"ends_at": iso(ends_at)}),),
     )
 
@@ -234,7 +245,7 @@ def disable(case: Tick) -> Effect[Subscription]:
     """Take the users' access away; only admins still reach the data (SUB-05)."""
     deleted_at = case.at + case.policy.length("disabled", case.at)
     return Effect(
-        replace(case.subject, lapse_ends_at=None, deleted_at=deleted_at),
+        evolved(case.subject, lapse_ends_at=None, deleted_at=deleted_at),
         (Fact("subscription-disabled", {"deleted_at": iso(deleted_at)}),),
     )
 
@@ -249,7 +260,7 @@ def disable_suspended(case: Tick) -> Effect[Subscription]:
 def enter_second_phase(case: Tick) -> Effect[Subscription]:
     """Begin the 90 days after the first disabled phase (SUB-10, SUB-11)."""
     deleted_at = case.at + case.policy.length("disabled", case.at)
-    return Effect(replace(case.subject, lapse_ends_at=None, deleted_at=deleted_at))
+    return Effect(evolved(case.subject, lapse_ends_at=None, deleted_at=deleted_at))
 
 
 def delete(case: Tick) -> Effect[Subscription]:
@@ -258,21 +269,64 @@ def delete(case: Tick) -> Effect[Subscription]:
     return Effect(ended, (Fact("subscription-deleted", {"from": case.subject.state}),))
 
 
-def migrate_at_term_end(case: Tick) -> Effect[Subscription]:
-    """Let the distributor move the subscription into a full new term (LEG-04)."""
-    into = f"{case.subject.id}-nce"
-    return begin_migration(case, into=into, full_term=True)
-
-
-def begin_migration(
-    case: Case[Subscription, P], *, into: str, full_term: bool
-) -> Effect[Subscription]:
-    """Suspend the legacy subscription while its new commerce twin is made (LEG-15, LEG-16)."""
-    completes_at = case.at + case.policy.length("migration_earliest_hours", case.at)
-    subject = replace(
-        case.subject,
-        autorenew=False,
-        scheduled=None,
-        migration=Migration(case.at, completes_at, into, full_term),
+def hand_over(case: Tick) -> Effect[Subscription]:
+    """Let the migration that takes the renewal's place begin, or say that it cannot (LEG-21)."""
+    move = case.subject.move
+    assert move is not None  # noqa: S101 – a condition has made sure
+    return Effect(
+        case.subject, follow_ups=(FollowUp("begin", move.migration, lifecycle="migration"),)
     )
-    return Effect(subject, (Fact("new-commerce-migration-created", {"into": into}),))
+
+
+def ask_for_base(case: Tick) -> Effect[Subscription]:
+    """Let the base that ends at the same instant be led; it takes this add-on along (LEG-19)."""
+    base = case.seen[case.subject.parent or ""]
+    assert isinstance(base, Subscription)  # noqa: S101 – a condition has made sure
+    return Effect(case.subject, follow_ups=(_lead_of(base, case),))
+
+
+def ask_to_be_led(case: Tick) -> Effect[Subscription]:
+    """Let the distributor or Microsoft move it into a full new term (LEG-04, LEG-24)."""
+    return Effect(case.subject, follow_ups=(_lead_of(case.subject, case),))
+
+
+def announce(case: Tick) -> Effect[Subscription]:
+    """Let Microsoft create its migration on the last day; it begins the day after (LEG-24)."""
+    return Effect(case.subject, follow_ups=(_led("announce", case.subject, Mover.MICROSOFT),))
+
+
+def announce_base(case: Tick) -> Effect[Subscription]:
+    """Let Microsoft create the migration of the base, which takes this add-on along (LEG-19)."""
+    base = case.seen[case.subject.parent or ""]
+    assert isinstance(base, Subscription)  # noqa: S101 – a condition has made sure
+    return Effect(case.subject, follow_ups=(_led("announce", base, Mover.MICROSOFT),))
+
+
+def leave_to_renewal(case: Tick) -> Effect[Subscription]:
+    """Note that Microsoft does not migrate it after all: another policy holds by now (LEG-24)."""
+    return Effect(replace(case.subject, microsoft_leads=False))
+
+
+def _lead_of(subject: Subscription, case: Tick) -> FollowUp:
+    """Return who leads at the term end: Microsoft where legacy goes on renewing (LEG-23)."""
+    by_microsoft = microsoft_leads(subject, case.policy)
+    return _led("lead", subject, Mover.MICROSOFT if by_microsoft else Mover.DISTRIBUTOR)
+
+
+def _led(name: str, subject: Subscription, mover: Mover) -> FollowUp:
+    """Return the event that creates the migration; its id names the day the new term starts.
+
+    A distributor keeps the term length (LEG-04), Microsoft gives its own (LEG-24).
+    """
+    at = term_ended_at(subject)
+    term = led_term(subject.term) if mover is Mover.MICROSOFT else subject.term
+    lead = LeadMigration(
+        subject.id,
+        f"{subject.id}-nce",
+        subject.customer,
+        subject.partner,
+        mover,
+        at=at,
+        term=term,
+    )
+    return FollowUp(name, f"{subject.id}-migration-{at.date()}", lead, "migration")

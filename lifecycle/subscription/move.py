@@ -2,7 +2,10 @@
 
 from dataclasses import replace
 from datetime import timedelta
+from typing import Any
 
+from sublife.lifecycle.customer.model import Customer
+from sublife.lifecycle.customer.relation import objection
 from sublife.lifecycle.model import (
     Actor,
     Case,
@@ -14,26 +17,28 @@ from sublife.lifecycle.model import (
     Role,
     Snapshot,
     Value,
-    follow_up_id,
 )
-from sublife.lifecycle.refusal import refuse
+from sublife.lifecycle.partner.standing import por_objection, transact_objection
+from sublife.lifecycle.refusal import ineligible, refuse
 from sublife.lifecycle.subscription.birth import over_seat_limit, reseller_cannot_transact
 from sublife.lifecycle.subscription.change import changed, dropped
 from sublife.lifecycle.subscription.charge import difference, in_fact, remainder
-from sublife.lifecycle.subscription.lapse import begin_migration
 from sublife.lifecycle.subscription.model import (
     Arise,
+    AwaitMigration,
     Batch,
-    Migrate,
-    Platform,
+    EnterMigration,
+    Move,
     ReceiveSeats,
+    ReleaseMigration,
     RequestTransfer,
     Subscription,
     TransferRequest,
     Upgrade,
 )
+from sublife.lifecycle.subscription.por import may_not_name
 from sublife.lifecycle.subscription.state import State
-from sublife.lifecycle.subscription.term import starting
+from sublife.lifecycle.subscription.term import term_ended_at
 from sublife.lifecycle.subscription.window import cancelable_until, open_batches, take
 
 Request = Case[Subscription, Payload]
@@ -163,10 +168,34 @@ def request_transfer(case: Case[Subscription, RequestTransfer]) -> Effect[Subscr
         return refuse("OUT_OF_SCOPE", rule="GEN-16", reason=reason)
     if ask.target_partner == old.partner:
         return refuse("OUT_OF_SCOPE", rule="TRM-29", reason=f"{old.partner} holds it already")
-    if not ask.relationship_accepted:
-        return refuse("RELATIONSHIP_MISSING", customer=old.customer, partner=ask.target_partner)
+    if refusal := _may_not_take_over(case, ask.target_partner, ask.por):
+        return refusal
+    if refusal := _unrelated(case, ask.target_partner, said=ask.relationship_accepted):
+        return refusal
     subject = changed(old, transfer=TransferRequest(ask.target_partner, case.at, ask.por))
     return Effect(subject, (Fact("transfer-requested", {"target": ask.target_partner}),))
+
+
+def _may_not_take_over(case: Case[Subscription, Any], target: str, por: str) -> Refusal | None:
+    """Refuse a target, or its partner of record, that may take on nothing new (AUT-06, AUT-20)."""
+    refusal = transact_objection(case.seen.get(target), case.at)
+    return refusal or may_not_name(por, case.seen, case.at, case.policy)
+
+
+def _unrelated(case: Case[Subscription, Any], target: str, *, said: bool) -> Refusal | None:
+    """Refuse a target that the customer has not accepted, or of another region (TRM-29, EA-05).
+
+    Asked when the target asks and again when the source accepts. Of a customer that is no subject
+    the request itself says whether it has *said* yes.
+    """
+    customer = case.seen.get(case.subject.customer)
+    if isinstance(customer, Customer):
+        refusal = objection(customer, case.seen.get(target), target, case.at, case.policy)
+    elif not said:
+        refusal = refuse("RELATIONSHIP_MISSING", customer=case.subject.customer, partner=target)
+    else:
+        return None
+    return replace(refusal, rule="TRM-29") if refusal and refusal.rule == "EA-03" else refusal
 
 
 def _may_not_transfer(actor: Actor, partner: str, asked: str) -> Refusal | None:
@@ -188,6 +217,10 @@ def accept_transfer(case: Request) -> Effect[Subscription] | Refusal:
     old, transfer, on = case.subject, case.subject.transfer, case.at.date()
     assert transfer is not None  # noqa: S101 – an objection has made sure
     if refusal := _may_not_transfer(case.event.actor, old.partner, "accepting a transfer"):
+        return refusal
+    if refusal := _may_not_take_over(case, transfer.target_partner, transfer.por):
+        return refusal
+    if refusal := _unrelated(case, transfer.target_partner, said=True):
         return refusal
     subject = changed(old, partner=transfer.target_partner, por=transfer.por, transfer=None)
     rest = remainder(old, from_on=on)
@@ -215,39 +248,48 @@ def withdraw_transfer(case: Request) -> Effect[Subscription] | Refusal:
     return Effect(changed(case.subject, transfer=None), (told,))
 
 
-def migrate(case: Case[Subscription, Migrate]) -> Effect[Subscription] | Refusal:
-    """Begin the move of a legacy subscription to new commerce (LEG-15)."""
+def await_migration(case: Case[Subscription, AwaitMigration]) -> Effect[Subscription]:
+    """Remember the migration that waits; it comes before one that Microsoft leads (LEG-21)."""
     ask = case.data
-    if ask.into in case.seen:
-        return refuse("MIGRATION_INELIGIBLE", reason=f"there is a subscription {ask.into} already")
-    return begin_migration(case, into=ask.into, full_term=ask.purchase_full_term)
+    move = Move(ask.migration, ask.at, ask.on_renewal, ask.is_add_on)
+    return Effect(replace(case.subject, move=move))
+
+
+def enter_migration(
+    case: Case[Subscription, EnterMigration],
+) -> Effect[Subscription] | Refusal:
+    """Suspend the legacy subscription while its new commerce twin is made (LEG-15).
+
+    Billing stops and service goes on. A partner of record that stays must still be one (LEG-18).
+    """
+    old, ask = case.subject, case.data
+    invalid = por_objection(case.seen.get(old.por), case.at, case.policy) if ask.keeps_por else None
+    if invalid is not None:
+        return ineligible(9, invalid.sentence, subscription=old.id)
+    at = old.move.at if old.move else case.at
+    return Effect(replace(old, move=Move(ask.migration, at, started_at=case.at)))
+
+
+def revert_migration(case: Request) -> Effect[Subscription]:
+    """Make the legacy subscription active and billed again, in the term it had (LEG-17).
+
+    Where that term has ended meanwhile, it is as with any move that came to nothing.
+    """
+    old = case.subject
+    is_over = term_ended_at(old) <= case.at
+    return Effect(replace(old, move=None, unmoved_on=old.ends_on if is_over else old.unmoved_on))
 
 
 def complete_migration(case: Request) -> Effect[Subscription]:
-    """Close the legacy subscription; its new commerce twin goes on with the same plan (LEG-15)."""
-    old, migration, on = case.subject, case.subject.migration, case.at.date()
-    assert migration is not None  # noqa: S101 – the timer exists only with it
-    twin = replace(
-        old,
-        platform=Platform.NCE,
-        migration=None,
-        migrate_at_term_end=False,
-        migrated_from=old.id,
-        autorenew=True,
-        batches=(Batch(old.quantity, case.at, on),),
-        window_opened_at=case.at,
-        renewed_at=None,
-        updates=0,
+    """Close the legacy subscription for good; its new commerce twin goes on (LEG-15)."""
+    closed = replace(
+        case.subject, move=None, autorenew=False, scheduled=None, next_charge=None, price=None
     )
-    if migration.full_term:
-        twin = starting(twin, on=on, term=old.term, billing=old.billing)
-    data: dict[str, Value] = {
-        "into": migration.into,
-        "quantity": old.quantity,
-        "order": follow_up_id(case.event, 0),
-    }
-    told = Fact("new-commerce-migration-completed", data)
-    arise = Arise(twin, "new-commerce-migration", old.id)
-    return Effect(
-        replace(old, migration=None), (told,), (FollowUp("arise", migration.into, arise),)
-    )
+    return Effect(closed)
+
+
+def release_migration(case: Case[Subscription, ReleaseMigration]) -> Effect[Subscription]:
+    """Forget the migration that waited, cancelled or failed at its time (LEG-21)."""
+    old = case.subject
+    unmoved_on = old.ends_on if case.data.failed else old.unmoved_on
+    return Effect(replace(old, move=None, unmoved_on=unmoved_on))

@@ -31,13 +31,33 @@ RULES: tuple[Rule, ...] = (
     Rule("provisioning_ended", PENDING, A, birth.provision, ("SUB-02",)),
     Rule("provision", PENDING, A, birth.provision, ("SUB-02",)),
     # The term end: the first rule whose conditions hold is the one.
+    Rule("last_day_began", (A,), None, lapse.announce_base, ("LEG-19",), when=(g.base_is_led,)),
+    Rule(
+        "last_day_began",
+        (A,),
+        None,
+        lapse.announce,
+        ("LEG-24",),
+        when=(g.microsoft_migrates,),
+    ),
+    Rule("last_day_began", (A,), None, lapse.leave_to_renewal, ("LEG-24",)),
+    Rule("term_ended", (A, S), None, lapse.hand_over, ("LEG-21",), when=(g.moves_at_renewal,)),
+    Rule("term_ended", (A,), None, lapse.ask_for_base, ("LEG-19",), when=(g.base_is_led,)),
     Rule(
         "term_ended",
         (A,),
-        S,
-        lapse.migrate_at_term_end,
+        None,
+        lapse.ask_to_be_led,
         ("LEG-04",),
         when=(g.distributor_migrates,),
+    ),
+    Rule(
+        "term_ended",
+        (A,),
+        None,
+        lapse.ask_to_be_led,
+        ("LEG-24",),
+        when=(g.microsoft_migrates,),
     ),
     Rule(
         "term_ended",
@@ -86,7 +106,6 @@ RULES: tuple[Rule, ...] = (
     Rule("retention_ended", (State.DISABLED,), State.DELETED, lapse.delete, ("SUB-06",)),
     Rule("retention_ended", (State.CANCELED,), State.DELETED, lapse.delete, ("SUB-09",)),
     Rule("suspension_ended", (S,), State.DELETED, lapse.delete, ("SUB-15",)),
-    Rule("migration_ended", (S,), State.DELETED, move.complete_migration, ("LEG-15",)),
     # Access.
     Rule(
         "suspend",
@@ -170,6 +189,7 @@ RULES: tuple[Rule, ...] = (
         ("TRM-15", "TRM-16", "TRM-13"),
         unless=(_retry, g.on_trial, g.no_seat_returns, *_update),
     ),
+    Rule("note_successor", (A, S), None, change.note_successor, ("MAN-14",)),
     Rule("receive_seats", (A,), None, change.receive_seats, ("TRM-34",), unless=(_retry,)),
     Rule(
         "change_term",
@@ -205,7 +225,14 @@ RULES: tuple[Rule, ...] = (
     ),
     # Names, prices and the whole resource at once.
     Rule("rename", (A,), None, change.rename, ("1.2",), unless=(_retry, *_update)),
-    Rule("set_por", (A,), None, change.set_por, ("1.2",), unless=(_retry, *_update)),
+    Rule(
+        "set_por",
+        (A,),
+        None,
+        change.set_por,
+        ("1.2", "AUT-20", "AUT-24"),
+        unless=(_retry, *_update),
+    ),
     Rule("set_price", (A, S), None, change.set_price, ("TRM-08",)),
     Rule("patch", (A, S), None, change.accept_patch, ("TRM-35",), unless=(g.while_migrating,)),
     # Moves.
@@ -233,7 +260,28 @@ RULES: tuple[Rule, ...] = (
         ("TRM-31",),
         unless=(g.no_transfer,),
     ),
-    Rule("migrate", (A,), S, move.migrate, ("LEG-15",), unless=(g.not_legacy, g.being_processed)),
+    # What its migration to new commerce says.
+    Rule("await_migration", (A,), None, move.await_migration, ("LEG-21",), unless=(g.not_legacy,)),
+    Rule(
+        "enter_migration",
+        (A,),
+        S,
+        move.enter_migration,
+        ("LEG-15",),
+        unless=(g.not_legacy, g.being_processed),
+    ),
+    Rule(
+        "revert_migration", (S,), A, move.revert_migration, ("LEG-17",), unless=(g.not_migrating,)
+    ),
+    Rule(
+        "complete_migration",
+        (S,),
+        State.DELETED,
+        move.complete_migration,
+        ("LEG-15",),
+        unless=(g.not_migrating,),
+    ),
+    Rule("release_migration", EVERY, None, move.release_migration, ("LEG-21",)),
     Rule("buy_again", (A, S, *ENDED), None, birth.transacting(birth.buy_again), ("SUB-13",)),
 )
 
@@ -300,6 +348,7 @@ CLOSED: tuple[Closed, ...] = (
             "set_price",
             "patch",
             "withdraw_transfer",
+            "note_successor",
         )
     ),
     *(
@@ -312,6 +361,13 @@ CLOSED: tuple[Closed, ...] = (
             "accept_transfer",
         )
     ),
-    _closed("migrate", (*PENDING, S, *ENDED), "MIGRATION_INELIGIBLE", "LEG-18"),
+    *(
+        Closed(event, (*PENDING, S, *ENDED), "MIGRATION_INELIGIBLE", "LEG-18", api_error=900215)
+        for event in ("await_migration", "enter_migration")
+    ),
+    *(
+        _closed(event, (*PENDING, A, *ENDED), "BAD_STATE")
+        for event in ("revert_migration", "complete_migration")
+    ),
     _closed("buy_again", PENDING, "BAD_STATE"),
 )

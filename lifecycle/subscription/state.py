@@ -129,7 +129,7 @@ def meaning(subscription: Subscription) -> Meaning:
     that was suspended when its term ended stay out (SUB-10).
     """
     found = MEANINGS[State(subscription.state)]
-    if subscription.migration is not None:
+    if subscription.move is not None and subscription.move.started_at is not None:
         return replace(found, user_access=True, partner_billed=False, rule="LEG-15")
     if found.partner_billed and found is not MEANINGS[State.ACTIVE] and _is_legacy(subscription):
         return replace(found, partner_billed=False, rule="SUB-15")

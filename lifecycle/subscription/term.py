@@ -15,7 +15,7 @@ from sublife.lifecycle.dates import (
     projected_ends,
     term_ends_at,
 )
-from sublife.lifecycle.model import Refusal, Snapshot
+from sublife.lifecycle.model import Refusal, Segment, Snapshot
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.refusal import refuse
 from sublife.lifecycle.subscription.model import (
@@ -36,6 +36,36 @@ _LIVE = frozenset({State.PENDING, State.ACTIVE, State.SUSPENDED})
 def term_ended_at(subscription: Subscription) -> datetime:
     """Return the term-end instant TE of the running term (GEN-02)."""
     return term_ends_at(subscription.ends_on)
+
+
+def renewal_closed(subscription: Subscription, policy: Policy) -> bool:
+    """Return whether the running term ends where commercial legacy does not renew any more.
+
+    The end date decides, not the day after; other segments stay renewable (LEG-01, LEG-03).
+    """
+    return (
+        subscription.platform is Platform.LEGACY
+        and subscription.segment is Segment.COMMERCIAL
+        and not policy.allows("legacy_renewal", day_starts_at(subscription.ends_on))
+    )
+
+
+def microsoft_leads(subscription: Subscription, policy: Policy) -> bool:
+    """Return whether Microsoft itself migrates it at the end of the running term (LEG-24).
+
+    The day of the renewal decides, the day after the end date. Only where the cut-off is
+    postponed; commercial subscriptions and those of the public sector begin on days of their own.
+    """
+    if subscription.platform is not Platform.LEGACY:
+        return False
+    is_commercial = subscription.segment is Segment.COMMERCIAL
+    group = "commercial" if is_commercial else "public_sector"
+    return policy.allows(f"microsoft_led_{group}", term_ended_at(subscription))
+
+
+def led_term(term: Term) -> Term:
+    """Return the term that Microsoft gives where it migrates: a year, but three stay (LEG-24)."""
+    return term if term is Term.P3Y else Term.P1Y
 
 
 def plan_refusal(product: Product, term: Term, billing: Billing) -> Refusal | None:
@@ -76,13 +106,13 @@ def custom_end(
         return refusal
     latest = natural_end(start_on, term)
     asked = request.custom_end_on
-    if asked is not None and (refusal := _outside(asked, start_on, latest, term)):
+    if asked is not None and (refusal := outside(asked, start_on, latest, term)):
         return refusal
     if request.align_with is not None:
         return _aligned(request.align_with, asked, term, latest, start_on, subscription, seen)
     if asked is None:
         end = last_month_end(latest)
-        return end if end >= start_on else _outside(end, start_on, latest, term)
+        return end if end >= start_on else outside(end, start_on, latest, term)
     if is_month_end(asked) or asked in _sibling_ends(subscription, term, latest, seen):
         return asked
     return refuse(
@@ -108,7 +138,7 @@ def _not_alignable(
     return refuse("COTERM_NO_TARGET", reason=reason, api_error=900246) if reason else None
 
 
-def _outside(asked: date, start_on: date, latest: date, term: Term) -> Refusal | None:
+def outside(asked: date, start_on: date, latest: date, term: Term) -> Refusal | None:
     """Refuse a date outside the first term, or one that a monthly term may not end on (TRM-22)."""
     reason = None
     if asked > latest:
@@ -141,9 +171,9 @@ def _aligned(
     if isinstance(other, str):
         return refuse("COTERM_NO_TARGET", reason=other, target=target)
     projected = _ends_of(other, latest)
-    ends = [end for end in projected if _outside(end, start_on, latest, term) is None]
+    ends = [end for end in projected if outside(end, start_on, latest, term) is None]
     if not ends and projected and projected[-1] >= start_on:
-        return _outside(projected[-1], start_on, latest, term)
+        return outside(projected[-1], start_on, latest, term)
     if not ends:
         reason = f"no term end of {target} lies within the first term"
         return refuse("COTERM_NO_TARGET", reason=reason, target=target)

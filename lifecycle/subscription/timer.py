@@ -2,6 +2,7 @@
 
 from datetime import datetime, timedelta
 
+from sublife.lifecycle.dates import day_starts_at
 from sublife.lifecycle.model import Timer
 from sublife.lifecycle.subscription.model import Subscription
 from sublife.lifecycle.subscription.state import State
@@ -21,7 +22,7 @@ def timers(subject: Subscription) -> tuple[Timer, ...]:
         case State.ACTIVE if subject.renewal is not None:
             found = _renewing(subject)
         case State.ACTIVE:
-            found = (*_cycle(subject), Timer("term_ended", term_ended_at(subject)))
+            found = (*_last_day(subject), *_cycle(subject), *_term_end(subject))
         case State.SUSPENDED:
             found = _suspended(subject)
         case State.EXPIRED:
@@ -34,7 +35,10 @@ def timers(subject: Subscription) -> tuple[Timer, ...]:
             found = _one("retention_ended", subject.deleted_at)
         case _:
             found = ()
-    return tuple(Timer(timer.name, max(timer.due_at, subject.changed_at)) for timer in found)
+    changed_at = subject.changed_at
+    return tuple(
+        [each if each.due_at >= changed_at else Timer(each.name, changed_at) for each in found]
+    )
 
 
 def _one(name: str, due_at: datetime | None) -> tuple[Timer, ...]:
@@ -55,6 +59,22 @@ def _renewing(subject: Subscription) -> tuple[Timer, ...]:
     )
 
 
+def _last_day(subject: Subscription) -> tuple[Timer, ...]:
+    """The day on which Microsoft creates its migration, unless another one waits (LEG-24)."""
+    leads = subject.microsoft_leads and subject.autorenew and subject.move is None
+    if not leads or subject.unmoved_on == subject.ends_on:
+        return ()
+    return (Timer("last_day_began", day_starts_at(subject.ends_on)),)
+
+
+def _term_end(subject: Subscription) -> tuple[Timer, ...]:
+    """The term end; an add-on that moves with its base at that instant leaves it to it (LEG-19)."""
+    ended_at, move = term_ended_at(subject), subject.move
+    if move is not None and move.is_add_on and move.at == ended_at:
+        return ()
+    return (Timer("term_ended", ended_at),)
+
+
 def _cycle(subject: Subscription) -> tuple[Timer, ...]:
     """The next billing cycle, where a change waits for it and the term goes on (TRM-20)."""
     change = subject.next_charge
@@ -64,7 +84,7 @@ def _cycle(subject: Subscription) -> tuple[Timer, ...]:
 
 
 def _suspended(subject: Subscription) -> tuple[Timer, ...]:
-    if subject.migration is not None:
-        return (Timer("migration_ended", subject.migration.completes_at),)
+    if subject.move is not None and subject.move.started_at is not None:
+        return ()
     ends = (*_cycle(subject), Timer("term_ended", term_ended_at(subject)))
     return (*ends, *_one("suspension_ended", subject.suspension_ends_at))

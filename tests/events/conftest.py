@@ -2,8 +2,8 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime
-from itertools import compress
+from datetime import UTC, date, datetime
+from itertools import compress, count
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +11,9 @@ import pytest
 from sqlalchemy import select
 
 from sublife.events.intake import Outcome, Settled, settle, submit
+from sublife.events.migrations.partition import Partitions
 from sublife.events.store import Store
+from sublife.events.store.upgrade import upgrade
 from sublife.events.tables import metadata
 from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.model import EMPTY, Actor, ActorKind, Event, Payload
@@ -22,6 +24,7 @@ SOLD_AT = datetime(2024, 10, 1, 2, 35, tzinfo=UTC)
 AMY = Actor(ActorKind.USER, "amy")
 E3 = Product("E3", "Office E3", rank=3)
 Rows = dict[str, list[tuple[Any, ...]]]
+_numbers = count(1)
 
 
 @dataclass(slots=True)
@@ -98,15 +101,50 @@ class Desk:
         return rows
 
 
+@pytest.fixture(scope="session")
+def partitioned_template(postgresql: str) -> str:
+    """A database to copy: subjects in three partitions, journal and records in two and the rest."""
+    import psycopg  # noqa: PLC0415 – most tests need no database server
+
+    name = "partitioned_template"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
+    url = postgresql.replace("/postgres?", f"/{name}?")
+    upgrade(url, Partitions(subjects=3, months=True, first=date(2024, 10, 1)))
+    upgrade(url, months=(date(2025, 10, 1), 0))
+    return name
+
+
+@pytest.fixture
+def partitioned_database(postgresql: str, partitioned_template: str) -> Iterator[str]:
+    """The address of a new database whose tables are cut into partitions."""
+    import psycopg  # noqa: PLC0415 – most tests need no database server
+
+    name = f"partitioned_{next(_numbers)}"
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"CREATE DATABASE {name} TEMPLATE {partitioned_template}".encode())
+    yield postgresql.replace("/postgres?", f"/{name}?")
+    with psycopg.connect(postgresql, autocommit=True) as connection:
+        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+
+
 @pytest.fixture(params=["sqlite-memory", "sqlite-file", "postgresql"])
-def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+def kind(request: pytest.FixtureRequest) -> str:
+    """The kinds of database there are; a module may name more of them."""
+    return str(request.param)
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, one of each kind."""
-    if request.param == "postgresql":
+    if kind == "postgresql":
         return str(request.getfixturevalue("empty_database"))
+    if kind == "postgresql-partitioned":
+        return str(request.getfixturevalue("partitioned_database"))
     return {
         "sqlite-memory": "sqlite://",
         "sqlite-file": f"sqlite:///{tmp_path / 'store.db'}",
-    }[request.param]
+    }[kind]
 
 
 @pytest.fixture(params=["sqlite-file", "postgresql"])

@@ -16,7 +16,7 @@ from sublife.lifecycle.subscription.model import (
     Batch,
     Channel,
     Extension,
-    Migration,
+    Move,
     NextCharge,
     Platform,
     Price,
@@ -52,6 +52,9 @@ PRODUCTS = st.builds(
     rank=st.integers(0, 9),
     smb=st.booleans(),
     plans=st.lists(TEXTS, max_size=2).map(tuple),
+    provisioning_id=TEXTS,
+    markets=st.lists(TEXTS, max_size=2).map(tuple),
+    sold_until=st.none() | DAYS,
 )
 PROMOTIONS = st.builds(Promotion, id=TEXTS, unit=AMOUNTS, from_on=DAYS, until_on=DAYS)
 PRICES = st.builds(
@@ -119,19 +122,35 @@ FIELDS: dict[str, st.SearchStrategy[Any]] = {
     "deleted_at": st.none() | INSTANTS,
     "transfer": st.none()
     | st.builds(TransferRequest, target_partner=TEXTS, requested_at=INSTANTS, por=TEXTS),
-    "migration": st.none()
+    "move": st.none()
     | st.builds(
-        Migration,
-        started_at=INSTANTS,
-        completes_at=INSTANTS,
-        into=TEXTS,
-        full_term=st.booleans(),
+        Move,
+        migration=TEXTS,
+        at=INSTANTS,
+        on_renewal=st.booleans(),
+        is_add_on=st.booleans(),
+        started_at=st.none() | INSTANTS,
     ),
-    "migrate_at_term_end": st.booleans(),
+    "unmoved_on": st.none() | DAYS,
+    "microsoft_leads": st.booleans(),
     "por": TEXTS,
     "updates": st.integers(0, 1200),
     "source": st.none()
-    | st.builds(Source, subscription=TEXTS, channel=st.sampled_from(Channel), customer=TEXTS),
+    | st.builds(
+        Source,
+        subscription=TEXTS,
+        channel=st.sampled_from(Channel),
+        customer=TEXTS,
+        sku=TEXTS,
+        provisioning_id=TEXTS,
+        quantity=st.none() | st.integers(1, 900),
+        ends_on=st.none() | st.dates(),
+        autorenew=st.none() | st.booleans(),
+        discontinued=st.booleans(),
+        equivalent=st.booleans(),
+        active_subscriptions=st.none() | st.integers(0, 900),
+    ),
+    "successor": TEXTS,
     "migrated_from": st.none() | TEXTS,
     "parent": st.none() | TEXTS,
     "friendly_name": TEXTS,

@@ -34,6 +34,12 @@ E5 = Product("E5", "Office E5", rank=5)
 SUSPEND = Suspend(("non-payment",))
 
 
+@pytest.fixture(params=["sqlite-memory", "sqlite-file", "postgresql", "postgresql-partitioned"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every kind of database, that with partitions too: these tests write and read all there is."""
+    return str(request.param)
+
+
 def _names(outcomes: tuple[Outcome, ...]) -> list[str]:
     return [outcome.event.name for outcome in outcomes]
 

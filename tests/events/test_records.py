@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -13,11 +14,11 @@ from sublife.events.intake import Outcome, submit
 from sublife.events.records import RECORDINGS, Kind, Stage, record_id, recording_of
 from sublife.lifecycle import subscription
 from sublife.lifecycle.dates import Term
+from sublife.lifecycle.migration.model import Request
 from sublife.lifecycle.model import EMPTY, Actor, ActorKind, Event, Fact, Payload, Role
 from sublife.lifecycle.subscription.model import (
     ChangeSeats,
     Channel,
-    Migrate,
     Platform,
     Price,
     Product,
@@ -38,6 +39,12 @@ UPDATED = "subscription-updated"
 MOVE = "new-commerce-migration"
 
 ANY = "any"
+
+
+@pytest.fixture(params=["sqlite-memory", "sqlite-file", "postgresql", "postgresql-partitioned"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every kind of database, that with partitions too: these tests write and read all there is."""
+    return str(request.param)
 
 
 class Row(NamedTuple):
@@ -75,6 +82,21 @@ TABLE_8_2 = (
     Row("subscription-canceled", NO_DATA, None, ANY, None, "cancel", UPDATED),
     Row("por-set", NO_DATA, None, ANY, None, None, UPDATED),
     Row(f"{MOVE}-created", NO_DATA, "migration", "progress", ANY, None, f"{MOVE}-created"),
+    Row(f"{MOVE}-scheduled", NO_DATA, "migration", "progress", "planned", None, None),
+    Row(f"{MOVE}-schedule-updated", NO_DATA, "migration", "progress", "planned", None, None),
+    Row(f"{MOVE}-schedule-cancelled", NO_DATA, "migration", "progress", "withdrawn", None, None),
+    Row(f"{MOVE}-overdue", NO_DATA, "migration", "progress", "overdue", None, None),
+    Row(f"{MOVE}-reverted", NO_DATA, "migration", "failed", "reverted", None, None),
+    Row(f"{MOVE}-failed", NO_DATA, "migration", "failed", "failed", None, f"{MOVE}-failed"),
+    Row(
+        f"{MOVE}-schedule-failed",
+        NO_DATA,
+        "migration",
+        "failed",
+        "refused",
+        None,
+        f"{MOVE}-schedule-failed",
+    ),
     # The order of a completed migration stands on its twin: see TestMigration.
     Row(f"{MOVE}-completed", NO_DATA, "migration", "succeeded", ANY, ANY, f"{MOVE}-completed"),
 )
@@ -264,7 +286,10 @@ class TestMigration:
     def migrated(self, desk: "Desk") -> "Desk":
         """A legacy subscription that has moved to new commerce."""
         desk.sell("old", datetime(2022, 1, 15, tzinfo=UTC), platform=Platform.LEGACY)
-        desk.do("migrate", "old", self.MIGRATED_AT, Migrate("new"))
+        ask = Request(into="new", customer="tailspin", subscription="old")
+        asked = desk.event("request", "m1", self.MIGRATED_AT, ask)
+        desk.clock.move(self.MIGRATED_AT)
+        submit(desk.store, replace(asked, lifecycle="migration"))
         return desk
 
     def test_a_migration_is_told_at_its_beginning_and_at_its_end(self, migrated: "Desk") -> None:

@@ -31,6 +31,12 @@ TERM_END = datetime(2025, 10, 1, tzinfo=UTC)
 OpenDesk = Callable[..., "Desk"]
 
 
+@pytest.fixture(params=["sqlite-memory", "sqlite-file", "postgresql", "postgresql-partitioned"])
+def kind(request: pytest.FixtureRequest) -> str:
+    """Every kind of database, that with partitions too: these tests write and read all there is."""
+    return str(request.param)
+
+
 class TestTransactions:
     def test_what_is_rolled_back_leaves_no_trace(self, desk: "Desk") -> None:
         """One transaction per event: all of it or nothing."""

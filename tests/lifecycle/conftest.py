@@ -25,7 +25,7 @@ from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.subscription.model import (
     ChangeBilling,
     ChooseTermEnd,
-    Migrate,
+    EnterMigration,
     Platform,
     Product,
     Purchase,
@@ -102,7 +102,6 @@ def _order(
     autorenew: bool = True,
     trial: bool = False,
     platform: Platform = Platform.NCE,
-    migrate_at_term_end: bool = False,
 ) -> Purchase:
     return Purchase(
         "tailspin",
@@ -115,7 +114,6 @@ def _order(
         autorenew=autorenew,
         trial=trial,
         platform=platform,
-        migrate_at_term_end=migrate_at_term_end,
     )
 
 
@@ -153,12 +151,6 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             suspended_after=300 * DAY,
             asked_after=310 * DAY,
         ),
-        "legacy, distributor migrates": Profile(
-            datetime(2021, 9, 1, 8, tzinfo=UTC),
-            _order(platform=Platform.LEGACY, migrate_at_term_end=True),
-            suspended_after=300 * DAY,
-            asked_after=310 * DAY,
-        ),
         "transfer pending": Profile(_OCTOBER, _order(), agreed=((*_TRANSFER, TARGET_AGENT),)),
         # A billing change that waits for 2024-11-01 (TRM-20).
         "three years, billing change set": Profile(
@@ -181,8 +173,10 @@ def _requested(
     *,
     data: Payload = EMPTY,
     actor: Actor = AMY,
+    cause: str | None = None,
 ) -> Subscription:
-    return _accepted(subject, Event(f"{name} {at}", name, "s1", at, actor, data), policy)
+    event = Event(f"{name} {at}", name, "s1", at, actor, data, cause)
+    return _accepted(subject, event, policy)
 
 
 def _states(profile: Profile, policy: Policy) -> Iterator[tuple[str, Asked]]:
@@ -210,7 +204,8 @@ def _states(profile: Profile, policy: Policy) -> Iterator[tuple[str, Asked]]:
     yield "suspended", (suspended, asked_at)
     yield from _barred(suspended, policy)
     if profile.ask.platform is Platform.LEGACY:
-        migrating = _requested(active, "migrate", asked_at, policy, data=Migrate("s1-nce"))
+        enter = EnterMigration("m1")
+        migrating = _requested(active, "enter_migration", asked_at, policy, data=enter, cause="r1")
         yield "migrating", (migrating, asked_at)
 
 

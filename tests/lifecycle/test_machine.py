@@ -48,6 +48,7 @@ from sublife.lifecycle.refusal import CODES, refuse
 from sublife.lifecycle.subscription.model import (
     Adopt,
     Arise,
+    AwaitMigration,
     Batch,
     BuyAgain,
     ChangeBilling,
@@ -55,12 +56,14 @@ from sublife.lifecycle.subscription.model import (
     ChangeTerm,
     ChooseTermEnd,
     ConvertTrial,
-    Migrate,
+    EnterMigration,
+    NoteSuccessor,
     Patch,
     Price,
     Product,
     Purchase,
     ReceiveSeats,
+    ReleaseMigration,
     Rename,
     RequestTransfer,
     ScheduleChange,
@@ -106,6 +109,7 @@ PAYLOADS: Mapping[str, Payload] = {
     "add_seats": ChangeSeats(2),
     "remove_seats": ChangeSeats(2),
     "receive_seats": ReceiveSeats((Batch(2, BOUGHT_AT, BOUGHT_AT.date()),), "s2"),
+    "note_successor": NoteSuccessor("s2"),
     "schedule_change": ScheduleChange(quantity=4),
     "choose_term_end": ChooseTermEnd(TermEndChoice.CANCEL),
     "change_term": ChangeTerm(Term.P3Y, Billing.MONTHLY),
@@ -117,7 +121,9 @@ PAYLOADS: Mapping[str, Payload] = {
     "set_price": SetPrice(Price(Decimal(12), "EUR")),
     "patch": Patch(),
     "request_transfer": RequestTransfer("fabrikam", relationship_accepted=True),
-    "migrate": Migrate("s1-nce"),
+    "await_migration": AwaitMigration("m1", BOUGHT_AT),
+    "enter_migration": EnterMigration("m1"),
+    "release_migration": ReleaseMigration(),
     "buy_again": BuyAgain("s3"),
 }
 
@@ -315,11 +321,11 @@ def test_an_unknown_request_is_a_mistake_that_names_subject_value_and_remedy(
     assert "use one of purchase, adopt" in message
 
 
-@pytest.mark.parametrize("name", ["arise", "receive_seats"])
+@pytest.mark.parametrize("name", ["arise", "receive_seats", "note_successor"])
 def test_what_only_follows_from_another_event_cannot_be_asked_for(
     name: str, policy: Policy, subjects: Subjects
 ) -> None:
-    """SUB-13, TRM-34: nobody makes a twin or moves licences without the request that does so."""
+    """SUB-13, TRM-34, MAN-14: nobody makes a twin, moves licences or names a successor alone."""
     subject, at = subjects["year", "active"]
 
     with pytest.raises(UnknownEventError, match=f"{name} on s1 only follows from another event"):

@@ -65,6 +65,16 @@ def _turns(figure: str, at: datetime, *, to: bool) -> list[Row]:
     ]
 
 
+def _postponed(figure: str, at: datetime) -> list[Row]:
+    """Return rows of what begins at *at* where the cut-off is postponed (LEG-24)."""
+    choice = ("legacy_cutoff", "postponed")
+    return [
+        Row(figure, at - SECOND, value=False, choice=choice),
+        Row(figure, at, value=True, choice=choice),
+        Row(figure, FOR_EVER, value=True, choice=choice),
+    ]
+
+
 def _day(year: int, month: int, day: int) -> datetime:
     return datetime(year, month, day, tzinfo=UTC)
 
@@ -99,7 +109,24 @@ FIGURES = [
     *_turns("coterminosity", _day(2022, 3, 10), to=True),  # TRM-21
     *_turns("three_year_billing_change", _day(2025, 4, 1), to=False),  # TRM-20
     *_turns("partner_transfer", _day(2024, 1, 1), to=True),  # TRM-29
+    *_always("continuity", 30 * DAY),  # MAN-16
+    *_always("doubled_subscriptions", 150),  # MAN-21
     *_turns("legacy_sale", _day(2022, 3, 10), to=False),  # LEG-22
+    *_turns("legacy_sale_brazil", _day(2022, 7, 11), to=False),
+    *_turns("opt_out", _day(2022, 7, 1), to=False),  # LEG-05
+    *_turns("white_glove", _day(2022, 7, 11), to=False),  # LEG-08
+    *_always("migration_latest_hours", 72 * HOUR),  # LEG-16, LEG-17
+    *_always("migration_term_end", 24 * HOUR),  # LEG-18
+    *_always("migration_minimum_age", 1),
+    *_turns("public_sector_new_commerce", _day(2024, 1, 1), to=True),
+    *_turns("bundle_migration", _day(2022, 3, 1), to=True),  # LEG-19
+    *_always("add_on_block", 30 * DAY),
+    *_turns("migration_schedule", _day(2022, 11, 1), to=True),  # LEG-21
+    *_turns("migration_events", _day(2022, 6, 22), to=True),  # LEG-25
+    *_always("microsoft_led_commercial", value=False),  # LEG-24
+    *_always("microsoft_led_public_sector", value=False),
+    *_postponed("microsoft_led_commercial", _day(2024, 1, 11)),
+    *_postponed("microsoft_led_public_sector", _day(2024, 9, 1)),
     *_turns("legacy_renewal", _day(2022, 7, 11), to=False),  # LEG-01
     *(
         Row("legacy_renewal", at, value=True, choice=("legacy_cutoff", "postponed"))
@@ -114,8 +141,16 @@ FIGURES = [
 ]
 
 
+KNOWN = {
+    name: unit
+    for each in ("subscription", "migration", "programme")
+    for name, unit in LIFECYCLES[each].figures.items()
+}
+"""The figures looked at here; other lifecycles look at theirs beside their rules."""
+
+
 def _looked_up(policy: Policy, row: Row) -> timedelta | int | bool | Decimal:
-    match SUBSCRIPTION.figures[row.figure]:
+    match KNOWN[row.figure]:
         case Unit.DAYS | Unit.HOURS:
             return policy.length(row.figure, row.at, begun_at=row.begun_at)
         case Unit.COUNT | Unit.MONTHS:
@@ -135,7 +170,7 @@ def _row_id(row: Row) -> str:
 
 
 def test_every_figure_of_the_lifecycle_is_looked_at() -> None:
-    assert {row.figure for row in FIGURES} == set(SUBSCRIPTION.figures)
+    assert {row.figure for row in FIGURES} == set(KNOWN)
 
 
 def test_the_shipped_packs_are_these() -> None:
@@ -209,6 +244,8 @@ def test_the_postponed_cutoff_holds_from_its_announcement_on(policy: Policy) -> 
         ("coterminosity", "TRM-21"),
         ("three_year_billing_change", "TRM-20"),
         ("partner_transfer", "TRM-29"),
+        ("continuity", "MAN-16"),
+        ("doubled_subscriptions", "MAN-21"),
         ("legacy_sale", "LEG-22"),
         ("legacy_renewal", "LEG-01"),
         ("end_date_times", "GEN-02"),
@@ -235,7 +272,10 @@ def _content() -> Content:
 
 
 def _frozen(content: Content) -> Policy:
-    return policy_from(content, figures=SUBSCRIPTION.figures, switches=SUBSCRIPTION.switches)
+    """Freeze a pack against all that the lifecycles of the catalog ask for."""
+    figures = {name: unit for each in LIFECYCLES.values() for name, unit in each.figures.items()}
+    switches = {name: all_ for each in LIFECYCLES.values() for name, all_ in each.switches.items()}
+    return policy_from(content, figures=figures, switches=switches)
 
 
 def _put(path: tuple[str | int, ...], value: object) -> Callable[[Content], None]:

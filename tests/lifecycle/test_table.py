@@ -29,6 +29,7 @@ from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.subscription.model import (
     Adopt,
     Arise,
+    AwaitMigration,
     Batch,
     BuyAgain,
     ChangeBilling,
@@ -37,12 +38,14 @@ from sublife.lifecycle.subscription.model import (
     ChooseTermEnd,
     Continuity,
     ConvertTrial,
-    Migrate,
+    EnterMigration,
+    NoteSuccessor,
     Patch,
     Price,
     Product,
     Purchase,
     ReceiveSeats,
+    ReleaseMigration,
     Rename,
     RequestTransfer,
     ScheduleChange,
@@ -90,6 +93,7 @@ PAYLOADS: Mapping[str, Payload] = {
     "add_seats": ChangeSeats(2),
     "remove_seats": ChangeSeats(2),
     "receive_seats": ReceiveSeats((Batch(2, BOUGHT_AT, BOUGHT_AT.date()),), "s2"),
+    "note_successor": NoteSuccessor("s2"),
     "schedule_change": ScheduleChange(quantity=4),
     "choose_term_end": ChooseTermEnd(TermEndChoice.CANCEL),
     "change_term": ChangeTerm(Term.P3Y, Billing.MONTHLY),
@@ -102,7 +106,9 @@ PAYLOADS: Mapping[str, Payload] = {
     "set_price": SetPrice(Price(Decimal("10.00"), "EUR")),
     "patch": Patch(),
     "request_transfer": RequestTransfer("fabrikam", relationship_accepted=True),
-    "migrate": Migrate("s1-nce"),
+    "await_migration": AwaitMigration("m1", BOUGHT_AT),
+    "enter_migration": EnterMigration("m1"),
+    "release_migration": ReleaseMigration(),
     "buy_again": BuyAgain("s3"),
 }
 PARTNERS = {"request_transfer": "fabrikam", "withdraw_transfer": "fabrikam"}
@@ -210,10 +216,10 @@ def test_the_table_has_a_cell_for_every_request_in_every_state() -> None:
 
 
 def test_the_table_has_every_timer() -> None:
-    """1.2: the two that processing of no length makes are tested by themselves below."""
-    simulated_only = {"provisioning_ended", "renewal_ended"}
+    """1.2: those of processing of no length come below, Microsoft's last day with migrations."""
+    elsewhere = {"provisioning_ended", "renewal_ended", "last_day_began"}
 
-    assert {cell.event for cell in TIMED} == set(SUBSCRIPTION.ticks) - simulated_only
+    assert {cell.event for cell in TIMED} == set(SUBSCRIPTION.ticks) - elsewhere
 
 
 @pytest.mark.parametrize("cell", REQUESTS, ids=_named)
@@ -416,30 +422,6 @@ def test_the_term_end_of_a_suspended_subscription_is_told_as_disabled(
 
     assert isinstance(answer, Decision)
     assert [fact.name for fact in answer.facts] == ["subscription-disabled"]
-
-
-def test_a_migrated_subscription_is_closed_and_its_twin_arises(
-    subjects: Subjects, policies: Policies
-) -> None:
-    """LEG-15: the twin keeps term, billing and seats, and knows where it comes from."""
-    migrating, _ = subjects["legacy", "migrating"]
-    (timer,) = timers(migrating, "subscription")
-
-    answer = decide(migrating, timed_event(migrating, timer, "subscription"), policies["legacy"])
-
-    assert isinstance(answer, Decision)
-    assert answer.snapshot.state == "deleted"
-    (arise,) = answer.follow_ups
-    assert (arise.name, arise.subject) == ("arise", "s1-nce")
-    twin = decide(None, arise, policies["legacy"])
-    assert isinstance(twin, Decision)
-    assert isinstance(twin.snapshot, Subscription)
-    assert twin.snapshot.migrated_from == "s1"
-    assert twin.snapshot.platform == "nce"
-    kept = ("ends_on", "term", "billing", "quantity")
-    assert [getattr(twin.snapshot, name) for name in kept] == [
-        getattr(migrating, name) for name in kept
-    ]
 
 
 @pytest.mark.parametrize(

@@ -10,10 +10,10 @@ from typing import Any, cast
 from xml.etree import ElementTree as ET
 
 import pytest
-import yaml
 from jsonschema import Draft202012Validator
 from typer.testing import CliRunner
 
+from sublife.events.document import parse
 from sublife.events.store import Store
 from sublife.scheduler.cli import app
 from sublife.scheduler.clock import SimulatedClock
@@ -375,8 +375,8 @@ def schema() -> Draft202012Validator:
 
 
 def _faults(schema: Draft202012Validator, text: str) -> list[str]:
-    """Return what a schema has to say about a YAML text."""
-    document = _as_json(yaml.safe_load(text))
+    """Return what a schema has to say about a YAML text, read as the engine reads it."""
+    document = _as_json(parse(text, name="scenario.yaml"))
     errors = schema.iter_errors(document)  # pyright: ignore[reportUnknownMemberType]
     return [f"{error.json_path}: {error.message}" for error in errors]
 

@@ -1,17 +1,17 @@
 """The payload of every request that a subscription understands."""
 
 from dataclasses import dataclass
-from datetime import date
+from datetime import date, datetime
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import ModelError, Payload
+from sublife.lifecycle.model import ModelError, Payload, Segment
 from sublife.lifecycle.subscription.model.shape import (
     Batch,
     Continuity,
+    Mover,
     Platform,
     Price,
     Product,
-    Segment,
     Source,
     Subscription,
     TermEndChoice,
@@ -46,7 +46,7 @@ class Purchase(Payload):
         source: the subscription it takes over from, on the manual path.
         por: partner of record.
         friendly_name: the partner's own name for it.
-        migrate_at_term_end: legacy only: a distributor moves it when it ends (LEG-04).
+        add_on_to: legacy only: id of the subscription that it is an add-on to (LEG-22).
     """
 
     customer: str
@@ -67,7 +67,7 @@ class Purchase(Payload):
     source: Source | None = None
     por: str = ""
     friendly_name: str = ""
-    migrate_at_term_end: bool = False
+    add_on_to: str | None = None
 
     def __post_init__(self) -> None:
         _at_least_one(self.quantity)
@@ -101,15 +101,18 @@ class Arise(Payload):
 
     Args:
         subscription: its snapshot as it starts.
-        path: how it came to be: `manual`, `upgrade` or `new-commerce-migration`.
-        origin: the subscription it comes from.
+        path: how it came to be: `purchase`, `upgrade`, `new-commerce-migration` or
+            `channel-transfer`.
+        origin: the subject it comes from.
         continuity: what users notice.
+        charged_from: first day it is charged for; the day it is created if not given.
     """
 
     subscription: Subscription
     path: str
     origin: str
     continuity: Continuity = Continuity.NEW
+    charged_from: date | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +153,13 @@ class ReceiveSeats(Payload):
 
     batches: tuple[Batch, ...]
     origin: str
+
+
+@dataclass(frozen=True, slots=True)
+class NoteSuccessor(Payload):
+    """A manual purchase in another channel takes over from this subscription (MAN-14)."""
+
+    successor: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,16 +303,67 @@ class RequestTransfer(Payload):
 
 
 @dataclass(frozen=True, slots=True)
-class Migrate(Payload):
-    """Move a legacy subscription to new commerce (LEG-15).
+class AwaitMigration(Payload):
+    """A migration is scheduled for this subscription, or for other plans (LEG-21).
 
     Args:
-        into: id of the new commerce subscription.
-        purchase_full_term: start a full new term instead of keeping the end date (LEG-20).
+        migration: its id.
+        at: UTC instant it is to begin.
+        on_renewal: it takes the place of the renewal.
+        is_add_on: it takes this one along as an add-on (LEG-19).
     """
 
+    migration: str
+    at: datetime
+    on_renewal: bool = False
+    is_add_on: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class EnterMigration(Payload):
+    """A migration begins to be processed (LEG-15).
+
+    Args:
+        migration: its id.
+        keeps_por: the partner of record stays, and is looked at again (LEG-18, code 9).
+    """
+
+    migration: str
+    keeps_por: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class ReleaseMigration(Payload):
+    """A migration that waited for this subscription waits no longer.
+
+    Args:
+        failed: it was its time, but it could not be carried out.
+    """
+
+    failed: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class LeadMigration(Payload):
+    """A distributor or Microsoft migrates a subscription at its term end (LEG-04, LEG-24).
+
+    Args:
+        subscription: id of the legacy subscription.
+        into: id of the new commerce subscription.
+        customer: customer tenant id.
+        partner: transacting partner tenant id.
+        mover: the distributor or Microsoft.
+        at: the term end.
+        term: length of the new term.
+    """
+
+    subscription: str
     into: str
-    purchase_full_term: bool = False
+    customer: str
+    partner: str
+    mover: Mover
+    at: datetime
+    term: Term
 
 
 @dataclass(frozen=True, slots=True)

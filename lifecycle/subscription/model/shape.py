@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import Shape, Snapshot
+from sublife.lifecycle.model import Segment, Shape, Snapshot
 
 
 class Platform(StrEnum):
@@ -14,15 +14,6 @@ class Platform(StrEnum):
 
     NCE = "nce"
     LEGACY = "legacy"
-
-
-class Segment(StrEnum):
-    """Who it is sold to (GEN-14)."""
-
-    COMMERCIAL = "commercial"
-    EDUCATION = "education"
-    GOVERNMENT = "government"
-    NONPROFIT = "nonprofit"
 
 
 class Channel(StrEnum):
@@ -69,6 +60,10 @@ class Product(Shape):
         rank: position in its upgrade path; an upgrade goes to a higher one (TRM-34).
         smb: under the limit of seats per customer and SKU (TRM-33).
         plans: `term/billing` pairs on offer; empty means every valid pair (TRM-02).
+        provisioning_id: SKU or part number that licences are assigned by; opaque (MAN-07, MAN-08).
+        markets: countries whose CSP price list has it; empty means every market (MAN-01).
+        sold_until: last day it is on sale, inclusive; `None` while there is no end (MAN-02).
+        on_new_commerce: whether new commerce has it, for a legacy product (LEG-18, code 5).
     """
 
     sku: str
@@ -77,6 +72,10 @@ class Product(Shape):
     rank: int = 0
     smb: bool = False
     plans: tuple[str, ...] = ()
+    provisioning_id: str = ""
+    markets: tuple[str, ...] = ()
+    sold_until: date | None = None
+    on_new_commerce: bool = True
 
 
 @dataclass(frozen=True, slots=True)
@@ -178,11 +177,35 @@ class Renewal(Shape):
 
 @dataclass(frozen=True, slots=True)
 class Source(Shape):
-    """The subscription a purchase takes over from (GEN-13)."""
+    """The subscription a purchase takes over from (GEN-13).
+
+    What it says of itself counts where that subscription is no subject here.
+
+    Args:
+        subscription: its id, in whatever channel.
+        channel: where it was bought.
+        customer: the tenant it lies in; the buyer's own if not given.
+        sku: what it is of.
+        provisioning_id: SKU or part number its licences are assigned by (MAN-07).
+        quantity: its licences.
+        ends_on: last day of its term, inclusive.
+        autorenew: whether it renews at its term end (MAN-14).
+        discontinued: its offer is no longer made (MAN-12).
+        equivalent: the new offer is an equivalent one, where the two differ (MAN-10, MAN-12).
+        active_subscriptions: how many active ones the customer has in that channel (MAN-21).
+    """
 
     subscription: str
     channel: Channel
     customer: str = ""
+    sku: str = ""
+    provisioning_id: str = ""
+    quantity: int | None = None
+    ends_on: date | None = None
+    autorenew: bool | None = None
+    discontinued: bool = False
+    equivalent: bool = False
+    active_subscriptions: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -209,14 +232,31 @@ class TransferRequest(Shape):
     por: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class Migration(Shape):
-    """A move to new commerce that is being processed (LEG-15, LEG-16)."""
+class Mover(StrEnum):
+    """Who moves a subscription to new commerce (LEG-04, LEG-15, LEG-24)."""
 
-    started_at: datetime
-    completes_at: datetime
-    into: str
-    full_term: bool
+    PARTNER = "partner"
+    DISTRIBUTOR = "distributor"
+    MICROSOFT = "microsoft"
+
+
+@dataclass(frozen=True, slots=True)
+class Move(Shape):
+    """The migration to new commerce that waits for this subscription or moves it (LEG-15, LEG-21).
+
+    Args:
+        migration: the migration, a subject of its own.
+        at: UTC instant it is to begin; the term end where it takes the renewal's place.
+        on_renewal: it takes the place of the renewal.
+        is_add_on: another subscription's migration takes this one along (LEG-19).
+        started_at: since when it is being processed; `None` while it waits.
+    """
+
+    migration: str
+    at: datetime
+    on_renewal: bool = False
+    is_add_on: bool = False
+    started_at: datetime | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -257,13 +297,16 @@ class Subscription(Snapshot):
         lapse_ends_at: end of the grace, or of the first disabled phase (SUB-04, SUB-10).
         deleted_at: when it becomes deleted (SUB-06, SUB-09).
         transfer: a partner-to-partner transfer being asked for.
-        migration: a move to new commerce being processed.
-        migrate_at_term_end: a distributor moves it to new commerce when it ends (LEG-04).
+        move: the migration to new commerce that waits for it or moves it.
+        unmoved_on: last day of the term at whose end a migration could not be carried out.
+        microsoft_leads: Microsoft itself migrates it at the end of the running term (LEG-24).
         por: partner of record, the indirect reseller's PartnerID.
         updates: accepted changes so far (TRM-33).
         source: what it took over from.
+        successor: the subscription that a manual purchase put in its place (MAN-14).
         migrated_from: the legacy subscription it came from (LEG-15).
-        parent: the subscription it was split off by a partial upgrade (TRM-34).
+        parent: the subscription it was split off by a partial upgrade (TRM-34), or that it is an
+            add-on to (LEG-19).
         friendly_name: the partner's own name for it.
         order_id: the order that created it.
         provisioning_ends_at: when it is provisioned; `None` waits for Microsoft's report.
@@ -302,11 +345,13 @@ class Subscription(Snapshot):
     lapse_ends_at: datetime | None = None
     deleted_at: datetime | None = None
     transfer: TransferRequest | None = None
-    migration: Migration | None = None
-    migrate_at_term_end: bool = False
+    move: Move | None = None
+    unmoved_on: date | None = None
+    microsoft_leads: bool = False
     por: str = ""
     updates: int = 0
     source: Source | None = None
+    successor: str = ""
     migrated_from: str | None = None
     parent: str | None = None
     friendly_name: str = ""

@@ -1,0 +1,62 @@
+"""Opens the store of a command, one that is there already; what cannot be done is told."""
+
+from collections.abc import Generator
+from contextlib import contextmanager
+from itertools import islice
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from sublife.events.document import DocumentError
+from sublife.events.export import ExportError
+from sublife.events.store import Store, StoreError
+from sublife.scheduler.clock import SystemClock
+
+NOT_DONE = 2
+_MANY = 5
+
+
+class UnknownTenantError(ValueError):
+    """The database has nothing of that tenant."""
+
+
+@contextmanager
+def opened(url: str, tenant: str | None) -> Generator[Store]:
+    """Open a store for a command that only reads, and close it.
+
+    No file and no table is made. What cannot be done is told in a sentence, with exit status 2.
+
+    Args:
+        url: of the database.
+        tenant: that must have something in it; `None` for all of them.
+    """
+    store: Store | None = None
+    try:
+        from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
+
+        standing(url).demand()
+        store = Store.open(url, clock=SystemClock(), tenant=tenant or "default")
+        if tenant is not None:
+            _see_that_it_is_there(store)
+        yield store
+    except (StoreError, DocumentError, ExportError, UnknownTenantError) as error:
+        complaints = Console(stderr=True, highlight=False)
+        complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(NOT_DONE) from error
+    finally:
+        if store is not None:
+            store.close()
+
+
+def _see_that_it_is_there(store: Store) -> None:
+    if not store.is_empty():
+        return
+    with store.audit() as audit:
+        names = list(islice(audit.tenants(), _MANY + 1))
+    if not names or store.tenant in names:
+        return
+    known = ", ".join(names[:_MANY]) + (", …" if len(names) > _MANY else "")
+    raise UnknownTenantError(
+        f'the database has nothing of tenant "{store.tenant}"; its tenants are {known}'
+    )
