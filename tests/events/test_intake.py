@@ -620,6 +620,16 @@ class TestStuck:
 
         assert tuple(desk.store.journal()) == before
 
+    def test_the_ids_of_further_records_are_refused(self, desk: "Desk") -> None:
+        """EVT-06: `sale#2` is the second record of the event `sale`, so no event may have it."""
+        desk.sell("s1")
+        rows = desk.rows()
+
+        with pytest.raises(EventIdTakenError, match=r"sale#2.* belong to the records"):
+            desk.do("suspend", "s1", MID_TERM, event_id="sale#2")
+
+        assert desk.rows() == rows
+
     def test_a_refused_timer_makes_its_subject_stuck(
         self, desk: "Desk", monkeypatch: pytest.MonkeyPatch
     ) -> None:
