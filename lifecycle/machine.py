@@ -12,6 +12,7 @@ from transitions import EventData, Machine
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.model import (
     ABSENT,
+    NOBODY,
     TIMER_ID,
     Actor,
     ActorKind,
@@ -37,8 +38,6 @@ from sublife.lifecycle.model import (
 )
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.refusal import refuse
-
-_NOBODY: Mapping[str, Snapshot] = MappingProxyType({})
 
 
 class UnknownLifecycleError(ModelError):
@@ -150,7 +149,7 @@ def decide(
     event: Event,
     policy: Policy,
     *,
-    seen: Mapping[str, Snapshot] = _NOBODY,
+    seen: Mapping[str, Snapshot] = NOBODY,
 ) -> Decision | Refusal:
     """Decide one event on one subject; pure, so the same arguments give the same answer.
 

@@ -3,8 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -14,23 +13,22 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from sublife.events.outbox import Delivery, Settings, Status, deliver, keep_delivering, relay
 from sublife.events.outbox.endpoint import EndpointError
-from sublife.events.store import Page, Store, StoreError
+from sublife.events.store import Page, Store
 from sublife.events.store.delivery import UnknownConsumerError
-from sublife.events.store.upgrade import standing
 from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.address import AddressError
 from sublife.events.webhook.body import message
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
+from sublife.scheduler.opened import opened as open_store
 from sublife.scheduler.show import terminal
 
-FAILED, NOT_DONE = 1, 2
+FAILED = 1
 
 app = typer.Typer(
     no_args_is_help=True, help="See what is on its way to handlers and endpoints; send it again."
@@ -45,21 +43,10 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Name = Annotated[str, typer.Argument(help="The endpoint or handler.")]
 
 
-@contextmanager
-def opened(url: str, tenant: str) -> Generator[Store]:
-    """Open the store of a command; what cannot be done is told in a sentence, with status 2."""
-    store: Store | None = None
-    try:
-        standing(url).demand()
-        store = Store.open(url, clock=SystemClock(), tenant=tenant)
-        yield store
-    except (StoreError, EndpointError, AddressError, ExtraMissingError) as error:
-        complaints = Console(stderr=True, highlight=False)
-        complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
-        raise typer.Exit(NOT_DONE) from error
-    finally:
-        if store is not None:
-            store.close()
+opened = partial(
+    open_store, may_be_new=True, telling=(EndpointError, AddressError, ExtraMissingError)
+)
+"""Opens the store of these commands: an endpoint may come before the first event of its tenant."""
 
 
 def print_json(said: object) -> None:

@@ -21,26 +21,43 @@ class UnknownTenantError(ValueError):
     """The database has nothing of that tenant."""
 
 
+_TOLD: tuple[type[Exception], ...] = (
+    StoreError,
+    DocumentError,
+    ExportError,
+    UnknownTenantError,
+)
+
+
 @contextmanager
-def opened(url: str, tenant: str | None) -> Generator[Store]:
-    """Open a store for a command that only reads, and close it.
+def opened(
+    url: str,
+    tenant: str | None,
+    *,
+    may_be_new: bool = False,
+    telling: tuple[type[Exception], ...] = (),
+) -> Generator[Store]:
+    """Open a store for a command, and close it.
 
     No file and no table is made. What cannot be done is told in a sentence, with exit status 2.
 
     Args:
         url: of the database.
         tenant: that must have something in it; `None` for all of them.
+        may_be_new: the tenant may have nothing yet.
+        telling: errors of the command's own that are told in the same way.
     """
     store: Store | None = None
+    told = (*_TOLD, *telling)
     try:
         from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
 
         standing(url).demand()
         store = Store.open(url, clock=SystemClock(), tenant=tenant or "default")
-        if tenant is not None:
+        if tenant is not None and not may_be_new:
             _see_that_it_is_there(store)
         yield store
-    except (StoreError, DocumentError, ExportError, UnknownTenantError) as error:
+    except told as error:
         complaints = Console(stderr=True, highlight=False)
         complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(NOT_DONE) from error

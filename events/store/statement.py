@@ -1,4 +1,4 @@
-"""Every SQL statement of the store, compiled once per dialect and run as text."""
+"""The SQL by which subjects and their history are read and written, compiled once per dialect."""
 
 import json
 from collections import namedtuple
