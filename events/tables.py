@@ -376,3 +376,55 @@ class DeliveryRow(Row, table=True):
     ended_at: datetime | None = _instant(default=None)
     status_code: int | None = None
     error: str | None = None
+
+
+class TokenRow(Row, table=True):
+    """Who may use the HTTP interface: a token's hash, its role, and its tenant if it has one."""
+
+    __tablename__ = "sublife_token"  # pyright: ignore[reportAssignmentType] – SQLModel
+
+    id: str = _name(primary_key=True)
+    tenant: str | None = _name(default=None)
+    role: str
+    label: str
+    hash: str
+    created_at: datetime = _instant()
+    created_by: str
+    expires_at: datetime | None = _instant(default=None)
+    revoked_at: datetime | None = _instant(default=None)
+
+
+class PauseRow(Row, table=True):
+    """What the calendar passes over for now; an empty tenant or lifecycle stands for all."""
+
+    __tablename__ = "sublife_pause"  # pyright: ignore[reportAssignmentType] – SQLModel
+
+    tenant: str = _name(primary_key=True)
+    lifecycle: str = _name(primary_key=True)
+    paused_at: datetime = _instant()
+    paused_by: str
+    reason: str
+
+
+class SimulationRow(Row, table=True):
+    """A simulated tenant, and what its own clock says."""
+
+    __tablename__ = "sublife_simulation"  # pyright: ignore[reportAssignmentType] – SQLModel
+
+    tenant: str = _name(primary_key=True)
+    now: datetime = _instant()
+    created_at: datetime = _instant()
+
+
+class DaemonRow(Row, table=True):
+    """A daemon on this database, and when it last beat."""
+
+    __tablename__ = "sublife_daemon"  # pyright: ignore[reportAssignmentType] – SQLModel
+
+    id: str = _name(primary_key=True)
+    host: str
+    pid: int
+    release: str
+    started_at: datetime = _instant()
+    beat_at: datetime = _instant()
+    stopped_at: datetime | None = _instant(default=None)
