@@ -16,6 +16,7 @@ from sublife.events.store import Entry, Held, Store, Transaction
 from sublife.lifecycle.machine import decide, may_begin, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
+    NOBODY,
     TIMER_ID,
     Decision,
     Event,
@@ -335,7 +336,7 @@ class _Intake:
         self.now = now
         self.policy = tx.policy
         self.outcomes: list[Outcome] = []
-        self._prepared: dict[str, tuple[Held, Event]] = {}
+        self._prepared: dict[str, tuple[Held, Event, Reads]] = {}
         self._ticking: set[str] = set()
         self._tells_each = is_told_each()
 
@@ -373,8 +374,9 @@ class _Intake:
             held = self.tx.held(subject)
             if held is not None and held.timer is not None:
                 event = timed_event(held.snapshot, held.timer, held.lifecycle)
-                names.update(reads(held.snapshot, event).subjects)
-                self._prepared[subject] = (held, event)
+                asked = reads(held.snapshot, event)
+                names.update(asked.subjects)
+                self._prepared[subject] = (held, event, asked)
         self.tx.hold(names)
 
     def advance(
@@ -389,7 +391,7 @@ class _Intake:
         while first or later:
             is_first = first and (not later or first[0] <= later[0])
             entry = first.popleft() if is_first else heapq.heappop(later)
-            subject = entry[1]
+            _, subject = entry
             if entry != self._due(subject, until):
                 continue
             try:
@@ -412,20 +414,27 @@ class _Intake:
 
     def _due(self, subject: str, until: datetime) -> tuple[datetime, str] | None:
         held = None if subject in self._ticking else self.tx.held(subject)
-        timer = held.timer if held else None
-        return (timer.due_at, subject) if timer and timer.due_at <= until else None
+        if held is None or held.timer is None or held.timer.due_at > until:
+            return None
+        return held.timer.due_at, subject
 
     def _tick(self, subject: str) -> Outcome:
         held = self.tx.held(subject)
         timer = held.timer if held else None
         if held is None or timer is None:
             raise ModelError(f"{subject} has no timer; its row and its snapshot differ")
-        prepared, event = self._prepared.pop(subject, (None, None))
-        if event is None or prepared is not held:
+        prepared = self._prepared.pop(subject, None)
+        if prepared is not None and prepared[0] is held:
+            _, event, asked = prepared
+        else:
             event = timed_event(held.snapshot, timer, held.lifecycle)
+            asked = reads(held.snapshot, event)
         self._ticking.add(subject)
         try:
-            planned = self._plan(event, {})
+            if self.tx.pauses or asked.subjects or asked.customers:
+                planned = self._plan(event, {})
+            else:
+                planned = self._decided(event, held.snapshot, NOBODY, {})
         finally:
             self._ticking.discard(subject)
         if isinstance(planned, Refusal):
@@ -439,6 +448,16 @@ class _Intake:
         seen = self._current(event, decided)
         held = self.tx.held(event.subject)
         snapshot = decided.get(event.subject) or (held.snapshot if held else None)
+        return self._decided(event, snapshot, seen, decided)
+
+    def _decided(
+        self,
+        event: Event,
+        snapshot: Snapshot | None,
+        seen: Mapping[str, Snapshot],
+        decided: dict[str, Snapshot],
+    ) -> "_Plan | Refusal":
+        """Decide *event* on what it reads, and all that follows from it."""
         decision = decide(snapshot, event, self.policy, seen=seen)
         if isinstance(decision, Refusal):
             return decision
@@ -512,7 +531,7 @@ class _Intake:
                 rules=decision.rules,
                 state=decision.snapshot.state,
             )
-        followed = tuple(self._accepted(each) for each in plan.followed)
+        followed = tuple([self._accepted(each) for each in plan.followed]) if plan.followed else ()
         snapshot = decision.snapshot
         return Outcome(
             event,
@@ -543,8 +562,7 @@ class _Intake:
         )
 
 
-@dataclass(frozen=True, slots=True)
-class _Plan:
+class _Plan(NamedTuple):
     """A decision with the decisions that follow from it, not yet written."""
 
     event: Event

@@ -1,7 +1,7 @@
 """Fact → activity record, order record, webhook: table 8.2 as data, and the pure step to rows."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from decimal import Decimal
 from enum import StrEnum
 from types import MappingProxyType
@@ -176,8 +176,7 @@ RECORDINGS: Mapping[str, Recording] = MappingProxyType(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Activity:
+class Activity(NamedTuple):
     """One activity record before it gets its tenant and the instant it was written (EVT-06)."""
 
     id: str
@@ -194,8 +193,7 @@ class Activity:
     code: str | None
 
 
-@dataclass(frozen=True, slots=True)
-class Order:
+class Order(NamedTuple):
     """One order line before it gets its tenant and the instant it was written (EVT-09)."""
 
     id: str
@@ -218,6 +216,18 @@ class Trail(NamedTuple):
     webhook: str | None
 
 
+_DEPENDING = frozenset(
+    {
+        "subscription-created",
+        "subscription-quantity-changed",
+        "relationship-accepted",
+        "subscription-deleted",
+        "subscription-trial-converted",
+    }
+)
+"""Facts whose data say what they leave behind."""
+
+
 def recording_of(fact: Fact) -> Recording:
     """Return what a fact leaves behind (table 8.2); the journal alone for what it does not name.
 
@@ -226,6 +236,8 @@ def recording_of(fact: Fact) -> Recording:
     cancelled is no lapse.
     """
     found = RECORDINGS.get(fact.name, _SILENT)
+    if fact.name not in _DEPENDING:
+        return found
     match fact.name:
         case "subscription-created" if fact.data.get("path") == "manual":
             return Recording(Kind.MIGRATION, Stage.SUCCEEDED, "moved", found.order, found.webhook)
@@ -257,22 +269,21 @@ def trails(event: Event, decision: Decision) -> Iterator[Trail]:
     orders = activities = 0
     for fact in decision.facts:
         found = recording_of(fact)
-        order = None
+        order = activity = None
         if found.order is not None:
             order = _order(record_id(event.id, orders), found.order, fact, decision.snapshot)
             orders += 1
-        activity = None
         if found.kind is not None:
             identifier = record_id(event.id, activities)
             activity = _activity(identifier, found.kind, found, fact, decision.snapshot, order)
             activities += 1
             if fact.name == "subscription-created":
-                activity = replace(activity, new_subscription=decision.snapshot.id)
+                activity = activity._replace(new_subscription=decision.snapshot.id)
         yield Trail(fact, activity, order, found.webhook)
 
 
 def _text(value: Value) -> str | None:
-    return None if value is None else str(value)
+    return value if value is None or type(value) is str else str(value)
 
 
 def _subscription(fact: Fact, snapshot: Snapshot) -> str:
@@ -292,20 +303,28 @@ def _activity(
     order: Order | None,
 ) -> Activity:
     data = fact.data
+    order_id = order.id if order else None
+    if _TELLING.isdisjoint(data):
+        said = (snapshot.id, None, None, None, None, order_id, None)
+        return Activity(identifier, kind, found.stage, found.outcome, fact.name, *said)
     return Activity(
-        id=identifier,
-        kind=kind,
-        stage=found.stage,
-        outcome=found.outcome,
-        fact=fact.name,
-        subscription=_subscription(fact, snapshot),
-        source_subscription=_text(data.get("source")),
-        new_subscription=_text(data.get("into")),
-        path=_text(data.get("path")),
-        channel=_text(data.get("channel")),
-        order_id=order.id if order else _text(data.get("order")),
-        code=_text(data.get("code")),
+        identifier,
+        kind,
+        found.stage,
+        found.outcome,
+        fact.name,
+        _subscription(fact, snapshot),
+        _text(data.get("source")),
+        _text(data.get("into")),
+        _text(data.get("path")),
+        _text(data.get("channel")),
+        order_id or _text(data.get("order")),
+        _text(data.get("code")),
     )
+
+
+_TELLING = frozenset({"subscription", "source", "into", "path", "channel", "order", "code"})
+"""What a fact may say that a record repeats."""
 
 
 def _order(identifier: str, transaction: str, fact: Fact, snapshot: Snapshot) -> Order:

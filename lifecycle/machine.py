@@ -12,6 +12,7 @@ from transitions import EventData, Machine
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.model import (
     ABSENT,
+    EMPTY,
     NOBODY,
     TIMER_ID,
     Actor,
@@ -35,6 +36,7 @@ from sublife.lifecycle.model import (
     evolved,
     follow_up_id,
     iso,
+    made,
 )
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.refusal import refuse
@@ -186,10 +188,12 @@ def decide(
     if isinstance(cell, Closed):
         return _closed(cell, snapshot, event.name)
     here: Standing[Any] = Standing(snapshot, event.at, policy, event.data, seen)
-    rule = next((rule for rule in cell if _chosen(rule, here)), None)
-    if rule is None:
+    for rule in cell:
+        if not rule.when or _chosen(rule, here):
+            break
+    else:
         raise UnknownEventError(f"{event.subject}: no rule takes {event.name} as it stands")
-    if refusal := _objection(rule, here):
+    if rule.unless and (refusal := _objection(rule, here)):
         return refusal
     case: Case[Any, Any] = Case(snapshot, event, event.data, policy, seen)
     split = lifecycle.compounds.get(event.name)
@@ -257,19 +261,23 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
         return effect
     before: Snapshot | None = case.subject
     after: Snapshot = effect.subject
-    rules = effect.rules or rule.refs
+    facts, follow_ups, rules = effect.facts, effect.follow_ups, effect.rules or rule.refs
+    event: Event = case.event
     return Decision(
-        evolved(
-            after,
-            state=str(rule.to or after.state),
-            version=(before.version if before else 0) + 1,
-            changed_at=case.at,
+        made(
+            type(after),
+            {
+                **vars(after),
+                "state": str(rule.to or after.state),
+                "version": (before.version if before else 0) + 1,
+                "changed_at": event.at,
+            },
         ),
         str(before.state) if before else ABSENT,
-        tuple(fact if fact.rules else Fact(fact.name, fact.data, rules) for fact in effect.facts),
-        tuple(
-            _follow_up(case.event, number, each) for number, each in enumerate(effect.follow_ups)
-        ),
+        tuple([fact if fact.rules else Fact(fact.name, fact.data, rules) for fact in facts]),
+        tuple([_follow_up(event, number, each) for number, each in enumerate(follow_ups)])
+        if follow_ups
+        else (),
         rules,
     )
 
@@ -370,7 +378,7 @@ def timers(snapshot: Snapshot, lifecycle: str) -> tuple[Timer, ...]:
 
 def next_timer(snapshot: Snapshot, lifecycle: str) -> Timer | None:
     """Return the timer that is due first, or `None` if nothing is to come."""
-    found = timers(snapshot, lifecycle)
+    found = lifecycle_named(lifecycle).timers(snapshot)
     return found[0] if len(found) == 1 else min(found, key=_due_at, default=None)
 
 
@@ -383,14 +391,25 @@ def timed_event(snapshot: Snapshot, timer: Timer, lifecycle: str) -> Event:
 
     Its id is made of subject, version, timer and due instant, so it can apply only once.
     """
-    return Event(
-        f"{TIMER_ID}{snapshot.id}/{timer.name}/{iso(timer.due_at)}/{snapshot.version}",
-        timer.name,
-        snapshot.id,
-        timer.due_at,
-        Actor(ActorKind.TIMER, timer.name),
-        lifecycle=lifecycle,
+    name, due_at = timer
+    return made(
+        Event,
+        {
+            "id": f"{TIMER_ID}{snapshot.id}/{name}/{iso(due_at)}/{snapshot.version}",
+            "name": name,
+            "subject": snapshot.id,
+            "at": due_at,
+            "actor": _timer_named(name),
+            "data": EMPTY,
+            "cause": None,
+            "lifecycle": lifecycle,
+        },
     )
+
+
+@cache
+def _timer_named(name: str) -> Actor:
+    return Actor(ActorKind.TIMER, name)
 
 
 def may_begin(event: Event) -> bool:

@@ -4,9 +4,9 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
-from functools import cache, lru_cache
+from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar, cast
+from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
 
 from sublife.lifecycle.policy import Policy, Unit
 
@@ -83,6 +83,10 @@ class Actor(Shape):
     partner: str | None = None
     partner_type: PartnerType | None = None
 
+    def __hash__(self) -> int:
+        """Return a hash at once: the same few actors are looked up for every event."""
+        return hash(self.id)
+
 
 @dataclass(frozen=True, slots=True)
 class Payload(Shape):
@@ -92,7 +96,7 @@ class Payload(Shape):
 EMPTY = Payload()
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Event:
     """One user event or timed event, dated when it happened.
 
@@ -126,9 +130,12 @@ class Event:
             )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Snapshot(Shape):
     """What is known of one subject after its latest event; subclasses add their own fields.
+
+    Without slots, unlike other shapes: most of some fifty fields stand at their defaults, which
+    the class itself holds, so what every event copies is a small dictionary.
 
     Args:
         id: the subject.
@@ -147,12 +154,11 @@ class Snapshot(Shape):
     partner: str
 
 
-@dataclass(frozen=True, slots=True)
-class Fact:
+class Fact(NamedTuple):
     """Something that has happened: a past name, flat values, the rules that made it so."""
 
     name: str
-    data: Mapping[str, Value] = field(default_factory=dict[str, Value])
+    data: Mapping[str, Value] = NOTHING
     rules: tuple[str, ...] = ()
 
 
@@ -199,6 +205,7 @@ class Permission:
         return self.refusal is None
 
 
+T = TypeVar("T")
 S = TypeVar("S", bound=Snapshot)
 P = TypeVar("P", bound=Payload)
 
@@ -210,7 +217,7 @@ class Case(NamedTuple, Generic[S, P]):
     event: Event
     data: P
     policy: Policy
-    seen: Mapping[str, Snapshot] = field(default_factory=dict[str, Snapshot])
+    seen: Mapping[str, Snapshot] = MappingProxyType({})
 
     @property
     def at(self) -> datetime:
@@ -236,29 +243,23 @@ def evolved(snapshot: S, **changes: object) -> S:
     Raises:
         ModelError: the snapshot has no such field.
     """
-    shape: Any = type(snapshot)
-    copy: S = _copier(shape)(snapshot)
-    for name, value in changes.items():
-        if name not in shape.__dataclass_fields__:
-            raise ModelError(f"{shape.__name__} has no {name}; mend the name")
-        object.__setattr__(copy, name, value)
-    return copy
+    shape = type(snapshot)
+    if not changes.keys() <= shape.__dataclass_fields__.keys():
+        unknown = ", ".join(sorted(changes.keys() - shape.__dataclass_fields__.keys()))
+        raise ModelError(f"{shape.__name__} has no {unknown}; mend the name")
+    return made(shape, {**vars(snapshot), **changes})
 
 
-@cache
-def _copier(shape: Any) -> Callable[[Any], Any]:
-    """Return a function that copies a frozen shape field by field, written out for that shape.
+def made(shape: type[T], values: dict[str, Any]) -> T:
+    """Return a frozen shape of values that are known to be sound, at once.
 
-    It is made from the names of its fields as `dataclasses` makes `__init__`: no loop, no look-up
-    by name, and the slots are filled although the shape is frozen.
+    Args:
+        shape: a dataclass without slots.
+        values: fields by their names; others stand at their defaults.
     """
-    names = tuple(shape.__dataclass_fields__)
-    fill = {f"fill_{name}": getattr(shape, name).__set__ for name in names}
-    lines = [f" fill_{name}(copy, it.{name})" for name in names]
-    text = "\n".join(("def copied(it):", " copy = new(shape)", *lines, " return copy"))
-    made: dict[str, Any] = {"new": object.__new__, "shape": shape, **fill}
-    exec(text, made)  # noqa: S102 – made of field names alone
-    return cast("Callable[[Any], Any]", made["copied"])
+    it = object.__new__(shape)
+    object.__setattr__(it, "__dict__", values)
+    return it
 
 
 TIMER_ID = "timer:"
@@ -270,8 +271,7 @@ def follow_up_id(event: Event, number: int) -> str:
     return f"{event.id}/{number}"
 
 
-@dataclass(frozen=True, slots=True)
-class Effect(Generic[S]):
+class Effect(NamedTuple, Generic[S]):
     """What one rule does: the changed subject, the facts, what follows elsewhere.
 
     Args:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, time, timedelta
 from decimal import Decimal
 from enum import StrEnum
+from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
@@ -136,8 +137,7 @@ class Policy:
     def length(self, name: str, at: datetime, *, begun_at: datetime | None = None) -> timedelta:
         """Return a figure in days or hours as a fixed length (GEN-05)."""
         figure = self.figures[name]
-        value = int(self._value(figure, at, begun_at))
-        return timedelta(days=value) if figure.unit is Unit.DAYS else timedelta(hours=value)
+        return _length(int(self._value(figure, at, begun_at)), figure.unit)
 
     def count(self, name: str, at: datetime) -> int:
         """Return a figure that counts things or calendar months."""
@@ -214,6 +214,11 @@ class Policy:
             if span.end is None or at < span.end:
                 return span
         raise AssertionError(figure.name)  # the last span of a checked figure has no end
+
+
+@lru_cache
+def _length(value: int, unit: Unit) -> timedelta:
+    return timedelta(days=value) if unit is Unit.DAYS else timedelta(hours=value)
 
 
 def policy_from(

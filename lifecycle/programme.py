@@ -76,7 +76,7 @@ class Fulfilled(Shape):
     value: str = ""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Programme(Snapshot):
     """What a distributor knows of one customer. `partner` is the distributor itself.
 

@@ -204,7 +204,7 @@ class Own:
             yield self._kept, self._kept.connection
             return
         connection = self._connected()
-        link = Link(connection, self.engine.dialect)
+        link = Link(connection, self.engine.dialect, is_own=True)
         if self._in_memory:
             self._kept = link
             yield link, connection

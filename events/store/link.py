@@ -38,12 +38,14 @@ class Link:
     Args:
         connection: of the driver (DB-API).
         dialect: its SQLAlchemy dialect; `sqlite` or `postgresql`.
+        is_own: the transaction is ours alone, so that what is set in it meets nobody else.
     """
 
-    def __init__(self, connection: Any, dialect: Dialect) -> None:
+    def __init__(self, connection: Any, dialect: Dialect, *, is_own: bool = False) -> None:
         self.connection = connection
         self.dialect = dialect
         self.is_sqlite = dialect.name == "sqlite"
+        self.can_copy = is_own and not self.is_sqlite
         self._cursor = connection.cursor()
 
     def rows(self, text: str, values: Any) -> list[Any]:
@@ -95,6 +97,22 @@ class Link:
         """Run a statement once for each of *values*; return how many rows it touched in all."""
         try:
             self._cursor.executemany(text, values)
+        except self.dialect.loaded_dbapi.Error as error:
+            raise ours(error, self.dialect) from error
+        return int(self._cursor.rowcount)
+
+    def copy(self, text: str, rows: Sequence[Sequence[Any]]) -> int:
+        """Write rows by `COPY … FROM STDIN`, where `can_copy`; instants in them are UTC.
+
+        Raises:
+            ConflictError: a row is there already.
+            StoreError: the database cannot take them.
+        """
+        try:
+            self._cursor.execute("SET LOCAL TIME ZONE 'UTC'")
+            with self._cursor.copy(text) as stream:
+                for row in rows:
+                    stream.write_row(row)
         except self.dialect.loaded_dbapi.Error as error:
             raise ours(error, self.dialect) from error
         return int(self._cursor.rowcount)

@@ -24,22 +24,56 @@ def record_rows(
     activities: Rows = []
     orders: Rows = []
     snapshot, actor = decision.snapshot, event.actor
-    when = (written(event.at), recorded_at)
-    whose = (snapshot.partner, snapshot.customer)
+    at = written(event.at)
+    partner, customer, version = snapshot.partner, snapshot.customer, snapshot.version
     for number, (fact, activity, order, _) in enumerate(trails(event, decision)):
-        numbered = (event.id, snapshot.version, number)
         if order is not None:
-            head = (tenant, order.id, order.transaction, "completed")
-            orders.append((*head, *when, *whose, *_line_of(order), *numbered, policy))
+            head = (tenant, order.id, order.transaction, "completed", at, recorded_at)
+            last = (event.id, version, number, policy)
+            orders.append((*head, partner, customer, *_line_of(order), *last))
         if activity is not None:
-            said = (activity.outcome, activity.fact)
-            head = (tenant, activity.id, activity.kind.value, activity.stage.value)
-            moved = (activity.source_subscription, activity.new_subscription)
-            way = (activity.path, activity.channel, activity.order_id)
-            by = (actor.kind.value, actor.id)
-            why = (" ".join(fact.rules), activity.code, policy)
-            about = (*whose, activity.subscription)
-            activities.append((*head, *said, *when, *about, *moved, *by, *way, *numbered, *why))
+            (
+                record,
+                kind,
+                stage,
+                outcome,
+                told,
+                subscription,
+                source,
+                into,
+                path,
+                channel,
+                order_id,
+                code,
+            ) = activity
+            activities.append(
+                (
+                    tenant,
+                    record,
+                    kind._value_,
+                    stage._value_,
+                    outcome,
+                    told,
+                    at,
+                    recorded_at,
+                    partner,
+                    customer,
+                    subscription,
+                    source,
+                    into,
+                    actor.kind._value_,
+                    actor.id,
+                    path,
+                    channel,
+                    order_id,
+                    event.id,
+                    version,
+                    number,
+                    " ".join(fact.rules),
+                    code,
+                    policy,
+                )
+            )
     return activities, orders
 
 

@@ -35,6 +35,7 @@ from sublife.events.store.statement import (
     SINCE,
     UNLOCKED,
     UPDATE,
+    UPDATE_WHOSE,
     Statement,
     restored,
     stored,
@@ -78,12 +79,14 @@ class _Line:
         sequence: of its latest journal row.
         head: the hash of that row.
         stamp: the place of that row in the order of handing on.
+        whose: the customer and the partner its row had when it was read.
     """
 
     stored: int
     sequence: int
     head: str
     stamp: int
+    whose: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,6 +113,7 @@ class Transaction:
     def __init__(self, link: Link, *, tenant: str, policy: Policy, reading: bool = False) -> None:
         self.tenant = tenant
         self.policy = policy
+        self._decided_by = policy.version
         self._link = link
         self._reading = reading
         self._isolation = ""
@@ -184,6 +188,9 @@ class Transaction:
 
     def held(self, subject: str) -> Held | None:
         """Return a subject as this transaction sees it, or `None` if it does not exist."""
+        found = self._held.get(subject)
+        if found is not None:
+            return found
         if subject not in self._held:
             rows = self._rows(LOCKED, {"t": self.tenant, "i": subject})
             if rows:
@@ -274,7 +281,8 @@ class Transaction:
         snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
         timer = Timer(row.due, restored(row.due_at)) if row.due else None
         self._held[row.id] = Held(snapshot, row.lifecycle, timer)
-        self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp)
+        whose = (snapshot.customer, snapshot.partner)
+        self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp, whose)
         if claims := lifecycle_named(row.lifecycle).claims(snapshot):
             self._claims[row.id] = claims
 
@@ -329,7 +337,7 @@ class Transaction:
         subject, sequence = event.subject, line.sequence
         effective_at, actor = written(event.at), codec.encode_actor(event.actor)
         said = " ".join(rules)
-        policy, data = self.policy.version, codec.encode_payload(event.data)
+        policy, data = self._decided_by, codec.encode_payload(event.data)
         led_to = codec.encode_outcome(outcome)
         try:
             line.head = chained(
@@ -370,7 +378,7 @@ class Transaction:
                 event.name,
                 effective_at,
                 recorded_at,
-                event.actor.kind.value,
+                event.actor.kind._value_,
                 event.actor.id,
                 actor,
                 event.cause,
@@ -403,7 +411,7 @@ class Transaction:
     def _record(self, event: Event, decision: Decision, recorded_at: datetime) -> None:
         """Take down the records a decision leaves, as rows in the order of their columns."""
         activities, orders = record_rows(
-            self.tenant, self.policy.version, event, decision, recorded_at=written(recorded_at)
+            self.tenant, self._decided_by, event, decision, recorded_at=written(recorded_at)
         )
         self._activities += activities
         self._orders += orders
@@ -433,22 +441,29 @@ class Transaction:
     def _write_subjects(self) -> None:
         new: list[tuple[Any, ...]] = []
         old: list[tuple[Any, ...]] = []
+        moved: list[tuple[Any, ...]] = []
         for name in self._dirty:
             held, line = self._held[name], self._lines[name]
             if held is None:
                 continue
+            whose = (held.snapshot.customer, held.snapshot.partner)
             changing = self._row(held, line)
+            key = (self.tenant, name, line.stored)
             if line.stored == 0:
-                new.append((self.tenant, name, held.lifecycle, *changing))
+                new.append((*key[:2], held.lifecycle, *whose, *changing))
+            elif whose == line.whose:
+                old.append((*changing, *key))
             else:
-                old.append((*changing, self.tenant, name, line.stored))
+                moved.append((*whose, *changing, *key))
+            line.whose = whose
         if new:
             NEW_SUBJECT.write(self._link, new)
-        if old and UPDATE.write(self._link, old) != len(old):
-            raise ConflictError(
-                f"a subject of {', '.join(self._dirty)} was changed by another writer; "
-                "submit the event again"
-            )
+        for bulk, rows in ((UPDATE, old), (UPDATE_WHOSE, moved)):
+            if rows and bulk.write(self._link, rows) != len(rows):
+                raise ConflictError(
+                    f"a subject of {', '.join(self._dirty)} was changed by another writer; "
+                    "submit the event again"
+                )
 
     def _row(self, held: Held, line: _Line) -> tuple[Any, ...]:
         """Return what changes on a subject's row (`CHANGING`); its earliest timer stands on it."""
@@ -457,8 +472,6 @@ class Transaction:
             str(snapshot.state),
             snapshot.version,
             line.sequence,
-            snapshot.customer,
-            snapshot.partner,
             written(snapshot.changed_at),
             written(timer.due_at) if timer else None,
             timer.name if timer else None,

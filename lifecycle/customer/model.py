@@ -58,7 +58,7 @@ class Relationship(Shape):
         return self.accepted_at is not None and self.ended_at is None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Customer(Snapshot):
     """A customer tenant after its latest event. `customer` is its own id, `partner` is empty.
 

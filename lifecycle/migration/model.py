@@ -82,7 +82,7 @@ class Logged(Shape):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Migration(Snapshot):
     """A migration after its latest event; instants are UTC.
 

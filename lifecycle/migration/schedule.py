@@ -57,7 +57,7 @@ def update(case: Case[Migration, Update]) -> Effect[Migration] | Refusal:
         for part in old.parts
         if part.subscription not in kept
     )
-    return replace(effect, follow_ups=(*dropped, *effect.follow_ups))
+    return effect._replace(follow_ups=(*dropped, *effect.follow_ups))
 
 
 def _waiting(

@@ -3,7 +3,7 @@
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType
 
-from sublife.lifecycle.model import ActorKind, Event, Lifecycle, Payload, Reads
+from sublife.lifecycle.model import NO_READS, ActorKind, Event, Lifecycle, Payload, Reads
 from sublife.lifecycle.policy import Unit
 from sublife.lifecycle.programme import programme_id
 from sublife.lifecycle.subscription.change import split_patch
@@ -142,6 +142,9 @@ def _limited(subject: Subscription) -> bool:
 
 def reads(subject: Subscription | None, event: Event) -> Reads:
     """Return which other subjects *event* must see, the partners that it names among them."""
+    is_legacy = subject is not None and subject.platform is Platform.LEGACY
+    if not is_legacy and event.name in TICKS:
+        return NO_READS
     found = _reads(subject, event)
     named = (*partners_named(subject, event), *_named_by_legacy(subject, event))
     customers = _customer_of_legacy(subject, event)

@@ -86,7 +86,7 @@ def purchase(case: Case[Subscription, Purchase]) -> Effect[Subscription] | Refus
     subject = replace(subject, microsoft_leads=microsoft_leads(subject, case.policy))
     path = "manual" if manual.is_elsewhere(ask, case.seen) else "purchase"
     told = created(subject, path=path)
-    told = replace(told, data={**told.data, **manual.told(case)})
+    told = told._replace(data={**told.data, **manual.told(case)})
     return Effect(subject, (told, *manual.warned(case)), manual.linked(case))
 
 

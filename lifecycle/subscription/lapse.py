@@ -45,7 +45,7 @@ def start_renewal(case: Tick) -> Effect[Subscription]:
         started_at + policy.length("renewal_latest_hours", started_at),
     )
     return Effect(
-        replace(case.subject, renewal=renewal),
+        evolved(case.subject, renewal=renewal),
         (
             Fact("subscription-renewal-started", {"overdue_at": iso(renewal.overdue_at)}),
             *renewed_instead(case.subject),
@@ -58,7 +58,7 @@ def tell_overdue(case: Tick) -> Effect[Subscription]:
     renewal = case.subject.renewal
     assert renewal is not None  # noqa: S101 – the timer exists only while renewing
     return Effect(
-        replace(case.subject, renewal=replace(renewal, alerted=True)),
+        evolved(case.subject, renewal=replace(renewal, alerted=True)),
         (Fact("subscription-renewal-overdue", {"started_at": iso(renewal.started_at)}),),
     )
 
@@ -71,7 +71,7 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
     """
     old = case.subject
     change = old.scheduled or _NO_CHANGE
-    subject = replace(
+    subject = evolved(
         _next_term(old, change),
         product=change.product or next_plan(old)[0],
         quantity=change.quantity or old.quantity,
@@ -90,7 +90,7 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
     )
     batch = Batch(subject.quantity, case.at, subject.starts_on)
     leads = microsoft_leads(subject, case.policy)
-    subject = replace(subject, batches=(batch,), microsoft_leads=leads)
+    subject = evolved(subject, batches=(batch,), microsoft_leads=leads)
     facts = [Fact("subscription-trial-converted", rules=("SUB-17",))] if old.trial else []
     facts.append(_renewed(subject, applied=old.scheduled is not None))
     return Effect(subject, tuple(facts))
@@ -116,7 +116,7 @@ def _next_term(old: Subscription, change: ScheduledChange) -> Subscription:
     _, term, billing = next_plan(old)
     term, billing = change.term or term, change.billing or billing
     if term is old.term and change.ends_on is None:
-        return replace(following(old), billing=billing)
+        return evolved(following(old), billing=billing)
     return starting(
         old, on=old.ends_on + _ONE_DAY, term=term, billing=billing, ends_on=change.ends_on
     )
@@ -144,7 +144,7 @@ def extend(case: Tick) -> Effect[Subscription]:
     if old.extension is None:
         price = extended_price(_next_price(old), old.billing, case.policy, case.at)
         subject = starting(
-            replace(
+            evolved(
                 old,
                 extension=Extension(old.term, old.billing, old.price),
                 price=price,
@@ -157,7 +157,7 @@ def extend(case: Tick) -> Effect[Subscription]:
     elif old.next_price is not None:
         price = extended_price(_next_price(old), old.extension.billing, case.policy, case.at)
         extension = replace(old.extension, price=_next_price(old))
-        subject = replace(following(old), price=price, extension=extension, next_price=None)
+        subject = evolved(following(old), price=price, extension=extension, next_price=None)
     else:
         subject = following(old)
     data = {
@@ -199,7 +199,7 @@ def expire(case: Tick) -> Effect[Subscription]:
 def expire_barred(case: Tick) -> Effect[Subscription]:
     """End the term of a suspended subscription in the other reading: users stay out (SUB-10)."""
     effect = expire(case)
-    return replace(effect, subject=replace(effect.subject, barred=True))
+    return effect._replace(subject=evolved(effect.subject, barred=True))
 
 
 def refuse_renewal(case: Tick) -> Effect[Subscription]:
@@ -210,7 +210,7 @@ def refuse_renewal(case: Tick) -> Effect[Subscription]:
     effect = expire(case)
     data = {"code": "LEGACY_RENEWAL_CLOSED", "ends_on": case.subject.ends_on.isoformat()}
     refused = Fact("renewal-refused", data, ("LEG-01",))
-    return replace(effect, facts=(refused, *effect.facts))
+    return effect._replace(facts=(refused, *effect.facts))
 
 
 def _continuity_until(case: Tick) -> str:
@@ -220,7 +220,7 @@ def _continuity_until(case: Tick) -> str:
 
 def _ended(old: Subscription) -> Subscription:
     """Return the subscription with nothing left of a term that could still change."""
-    return replace(
+    return evolved(
         old,
         autorenew=False,
         scheduled=None,
@@ -253,7 +253,7 @@ def disable(case: Tick) -> Effect[Subscription]:
 def disable_suspended(case: Tick) -> Effect[Subscription]:
     """End the term of a suspended subscription: disabled for 30 days and 90 more (SUB-10)."""
     ends_at = case.at + case.policy.length("suspended_disabled", case.at)
-    subject = replace(_ended(case.subject), barred=True, lapse_ends_at=ends_at)
+    subject = evolved(_ended(case.subject), barred=True, lapse_ends_at=ends_at)
     return Effect(subject, (Fact("subscription-disabled", {"first_phase_ends_at": iso(ends_at)}),))
 
 
@@ -265,7 +265,7 @@ def enter_second_phase(case: Tick) -> Effect[Subscription]:
 
 def delete(case: Tick) -> Effect[Subscription]:
     """Delete the subscription and its data for good (SUB-06, SUB-09)."""
-    ended = replace(_ended(case.subject), lapse_ends_at=None, deleted_at=None, price=None)
+    ended = evolved(_ended(case.subject), lapse_ends_at=None, deleted_at=None, price=None)
     return Effect(ended, (Fact("subscription-deleted", {"from": case.subject.state}),))
 
 
@@ -304,7 +304,7 @@ def announce_base(case: Tick) -> Effect[Subscription]:
 
 def leave_to_renewal(case: Tick) -> Effect[Subscription]:
     """Note that Microsoft does not migrate it after all: another policy holds by now (LEG-24)."""
-    return Effect(replace(case.subject, microsoft_leads=False))
+    return Effect(evolved(case.subject, microsoft_leads=False))
 
 
 def _lead_of(subject: Subscription, case: Tick) -> FollowUp:

@@ -75,7 +75,7 @@ def _upgrade_all(case: Case[Subscription, Upgrade]) -> Effect[Subscription]:
     subject = changed(old, product=ask.product, scheduled=None, price=ask.price or old.price)
     told = _upgraded(old, ask, old.quantity, reassign=False)
     money = difference(old, subject, from_on=case.at.date()) if ask.price else None
-    told = replace(told, data={**told.data, **in_fact(money)})
+    told = told._replace(data={**told.data, **in_fact(money)})
     return Effect(subject, (told, *dropped(old, "upgraded")))
 
 

@@ -1,6 +1,8 @@
 """The timed events of a subscription, as a function of its snapshot alone."""
 
+from collections.abc import Callable, Mapping
 from datetime import datetime, timedelta
+from types import MappingProxyType
 
 from sublife.lifecycle.dates import day_starts_at
 from sublife.lifecycle.model import Timer
@@ -16,33 +18,47 @@ def timers(subject: Subscription) -> tuple[Timer, ...]:
 
     No timer is due before the change it follows from.
     """
-    match subject.state:
-        case State.PENDING:
-            found = _one("provisioning_ended", subject.provisioning_ends_at)
-        case State.ACTIVE if subject.renewal is not None:
-            found = _renewing(subject)
-        case State.ACTIVE:
-            found = (*_last_day(subject), *_cycle(subject), *_term_end(subject))
-        case State.SUSPENDED:
-            found = _suspended(subject)
-        case State.EXPIRED:
-            found = (Timer("expiry_ended", subject.changed_at),)
-        case State.GRACE:
-            found = _one("grace_ended", subject.lapse_ends_at)
-        case State.DISABLED if subject.lapse_ends_at is not None:
-            found = _one("grace_ended", subject.lapse_ends_at)
-        case State.DISABLED | State.CANCELED:
-            found = _one("retention_ended", subject.deleted_at)
-        case _:
-            found = ()
+    found = _BY_STATE[subject.state](subject)
     changed_at = subject.changed_at
-    return tuple(
-        [each if each.due_at >= changed_at else Timer(each.name, changed_at) for each in found]
-    )
+    for each in found:
+        if each.due_at < changed_at:
+            return tuple(Timer(each.name, max(each.due_at, changed_at)) for each in found)
+    return found
+
+
+def _none(_subject: Subscription) -> tuple[Timer, ...]:
+    return ()
 
 
 def _one(name: str, due_at: datetime | None) -> tuple[Timer, ...]:
     return () if due_at is None else (Timer(name, due_at),)
+
+
+def _provisioning(subject: Subscription) -> tuple[Timer, ...]:
+    return _one("provisioning_ended", subject.provisioning_ends_at)
+
+
+def _active(subject: Subscription) -> tuple[Timer, ...]:
+    if subject.renewal is not None:
+        return _renewing(subject)
+    return (*_last_day(subject), *_cycle(subject), *_term_end(subject))
+
+
+def _expired(subject: Subscription) -> tuple[Timer, ...]:
+    return (Timer("expiry_ended", subject.changed_at),)
+
+
+def _grace(subject: Subscription) -> tuple[Timer, ...]:
+    return _one("grace_ended", subject.lapse_ends_at)
+
+
+def _disabled(subject: Subscription) -> tuple[Timer, ...]:
+    """The end of the first disabled phase where there are two (SUB-10), else the deletion."""
+    return _retained(subject) if subject.lapse_ends_at is None else _grace(subject)
+
+
+def _retained(subject: Subscription) -> tuple[Timer, ...]:
+    return _one("retention_ended", subject.deleted_at)
 
 
 def _renewing(subject: Subscription) -> tuple[Timer, ...]:
@@ -88,3 +104,17 @@ def _suspended(subject: Subscription) -> tuple[Timer, ...]:
         return ()
     ends = (*_cycle(subject), Timer("term_ended", term_ended_at(subject)))
     return (*ends, *_one("suspension_ended", subject.suspension_ends_at))
+
+
+_BY_STATE: Mapping[str, Callable[[Subscription], tuple[Timer, ...]]] = MappingProxyType(
+    {
+        **dict.fromkeys(State, _none),
+        State.PENDING: _provisioning,
+        State.ACTIVE: _active,
+        State.SUSPENDED: _suspended,
+        State.EXPIRED: _expired,
+        State.GRACE: _grace,
+        State.DISABLED: _disabled,
+        State.CANCELED: _retained,
+    }
+)

@@ -94,7 +94,7 @@ class Reporting(Shape):
     missed: tuple[date, ...] = ()
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Hosting(Snapshot):
     """What a hoster is authorized for, after its latest event.
 

@@ -114,7 +114,7 @@ class Notice(Shape):
     at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Partner(Snapshot):
     """A partner tenant, or one business location of a reseller, after its latest event (AUT-23).
 

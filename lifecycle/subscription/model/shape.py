@@ -259,7 +259,7 @@ class Move(Shape):
     started_at: datetime | None = None
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Subscription(Snapshot):
     """A subscription after its latest event. Instants are UTC, end dates inclusive (GEN-02).
 

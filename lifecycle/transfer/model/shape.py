@@ -63,7 +63,7 @@ class EaSubscription(Shape):
     availability: Availability = Availability.AVAILABLE
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Agreement(Snapshot):
     """An Enterprise Agreement. Only what Microsoft tells changes it; `partner` is empty (EA-31).
 
@@ -97,7 +97,7 @@ class Window(Shape):
     latest_at: datetime
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Transfer(Snapshot):
     """One EA subscription's renewal to CSP, scheduled by the partner that transacts (EA-25, EA-28).
 
