@@ -4,7 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 
-.PHONY: replay test example check format lint types contracts digests bench clean
+.PHONY: replay test example daemon check format lint types contracts digests mutation bench clean
 
 replay: $(STAMPS)/run
 	$(BIN)/sublife replay scenarios --timelines
@@ -14,6 +14,8 @@ test: $(STAMPS)/test
 
 example: $(STAMPS)/example
 	$(BIN)/python -m examples.backend
+
+daemon: $(STAMPS)/daemon
 
 check: $(STAMPS)/check
 	$(BIN)/ruff format --check .
@@ -31,9 +33,14 @@ format: $(STAMPS)/check
 digests: $(STAMPS)/run
 	$(BIN)/sublife replay scenarios --digest > scenarios/DIGESTS
 
+mutation: $(STAMPS)/test
+	$(BIN)/python -m tests.mutation --all
+	$(BIN)/python -m tests.mutation --parts
+
 bench: $(STAMPS)/test
 	$(BIN)/python bench/replay.py
 	$(BIN)/python bench/durable.py
+	$(BIN)/python -m bench.daemon
 
 clean:
 	rm -rf $(VENV) $(STAMPS) dist build
@@ -48,6 +55,10 @@ $(STAMPS)/run: pyproject.toml constraints.txt | $(VENV)/bin/python
 
 $(STAMPS)/example: pyproject.toml constraints.txt | $(VENV)/bin/python
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[example]'
+	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
+
+$(STAMPS)/daemon: pyproject.toml constraints.txt | $(VENV)/bin/python
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[daemon]'
 	@mkdir -p $(STAMPS) && touch $@ $(STAMPS)/run
 
 $(STAMPS)/test: pyproject.toml constraints.txt | $(VENV)/bin/python

@@ -8,9 +8,8 @@ from functools import cache, lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
-from msgspec import MsgspecError
-from msgspec.json import Decoder, Encoder
 from pydantic import TypeAdapter
+from pydantic_core import to_json
 
 from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import Actor, Fact, Payload, Refusal, Shape, Snapshot, Value
@@ -48,7 +47,7 @@ def canonical(value: object) -> str:
 def encode(value: Snapshot | Payload | Actor) -> str:
     """Return a shape as compact JSON without the fields that equal their default."""
     if isinstance(value, Snapshot):
-        return _encode_json(_plain_snapshot(value)).decode()
+        return to_json(_plain_snapshot(value)).decode()
     found: TypeAdapter[Any] = adapter(type(value))
     return found.dump_json(value, exclude_defaults=True).decode()
 
@@ -67,20 +66,7 @@ def decode_snapshot(lifecycle: str, text: str) -> Snapshot:
     Raises:
         ValueError: it is no such snapshot.
     """
-    try:
-        shape: Any = lifecycle_named(lifecycle).snapshot
-        return _decoder(shape)(text)
-    except MsgspecError as error:
-        raise ValueError(f"no snapshot of a {lifecycle}: {error}") from error
-
-
-@cache
-def _decoder(shape: Any) -> Callable[[str], Snapshot]:
-    decode: Callable[[str], Snapshot] = Decoder(shape).decode
-    return decode
-
-
-_encode_json = Encoder().encode
+    return adapter(lifecycle_named(lifecycle).snapshot).validate_json(text)
 
 
 def _plain(value: Any) -> Any:
@@ -156,7 +142,7 @@ def encode_outcome(outcome: tuple[Fact, ...] | Refusal) -> str:
         }
     else:
         body = [[fact.name, _sorted(fact.data), fact.rules] for fact in outcome]
-    return _encode_json({"of": body, "v": VERSION}).decode()
+    return to_json({"of": body, "v": VERSION}).decode()
 
 
 def _sorted(data: Mapping[str, Value]) -> dict[str, Value]:

@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import IO, Any, TextIO, get_args
 
 from sublife.events.tables import ActivityRow, OrderRow
+from sublife.lifecycle.dates import add_months
 from sublife.lifecycle.model import ActorKind, iso
 
 Record = Mapping[str, Any]
@@ -40,12 +41,15 @@ _MIGRATE = ("create_new_commerce_migration", "new_commerce_migration")
 OPERATIONS: Mapping[str, tuple[str, str]] = {
     "subscription-created": ("create_order", "order"),
     "transfer-completed": ("update_transfer", "transfer"),
-    "new-commerce-migration-created": _MIGRATE,
-    "new-commerce-migration-completed": _MIGRATE,
 }
-"""Audit words for a fact: operation and resource type; the others update a subscription (EVT-08).
+"""Audit words for a fact: operation and resource type; others update a subscription (EVT-08).
 
 The audit vocabulary has no word for a renewal. Partner Center logs it as the update that it is.
+"""
+_MOVES = ("ea-renewal-", "new-commerce-migration-")
+"""Beginnings of the facts of a move to new commerce; it is a migration, never a renewal (EVT-01).
+
+The vocabulary has one operation for all of its stages.
 """
 _PLACING = frozenset({"new", "renew"})
 """Order lines that place an order; the others change one."""
@@ -56,6 +60,8 @@ def operation_of(record: Record) -> tuple[str, str]:
     if "transaction" in record:
         placed = record["transaction"] in _PLACING
         return ("create_order" if placed else "update_order"), "order"
+    if record["fact"].startswith(_MOVES):
+        return _MIGRATE
     return OPERATIONS.get(record["fact"], _UPDATE)
 
 
@@ -96,6 +102,11 @@ _RESOURCE: Mapping[str, Callable[[Record], Any]] = {
 ACTIVITIES = Sheet(_fields(ActivityRow), {**_FIRST, "Partner user": _partner_user, **_RESOURCE})
 ORDERS = Sheet(_fields(OrderRow), {**_FIRST, **_RESOURCE})
 """An order record names no user, so its file has no such column."""
+
+
+def month_before(at: datetime) -> datetime:
+    """Return the instant one calendar month before *at*, the default span of the log (EVT-07)."""
+    return datetime.combine(add_months(at.date(), -1), at.timetz())
 
 
 def write_csv(records: Iterable[Record], sheet: Sheet, out: TextIO) -> int:

@@ -3,7 +3,7 @@
 import heapq
 import re
 from collections import deque
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -13,6 +13,7 @@ from typing import NamedTuple
 
 from sublife.events.logs import is_told_each, log
 from sublife.events.store import Entry, Held, Store, Transaction
+from sublife.events.store.pause import HeldUp, PausedError
 from sublife.lifecycle.machine import decide, may_begin, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
@@ -120,10 +121,17 @@ class Outcome(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Stuck:
-    """A due subject that could not be moved, and why; it stays due."""
+    """A due subject that could not be moved, and why; it stays due.
+
+    Args:
+        subject: id.
+        reason: in a sentence.
+        held_up: what waits with it, where a pause is the reason.
+    """
 
     subject: str
     reason: str
+    held_up: HeldUp | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,6 +167,7 @@ def submit(store: Store, event: Event, *, expected_version: int | None = None) -
         EventInFutureError: it is dated after the store's clock.
         EventIdTakenError: its id, or one that follows from it, was used for something else.
         UnknownSubjectError: its subject does not exist, and it creates none.
+        PausedError: what it changes, or what must happen before it, is paused (GEN-08).
         UnknownEventError: the lifecycle has no such request.
         ModelError: its payload is not the request's own.
         ConflictError: another writer came between; submit it again.
@@ -196,8 +205,11 @@ def settle(
     collect: bool = True,
     workers: int | None = None,
     limit: int | None = None,
+    go_on: Callable[[int, datetime], bool] | None = None,
 ) -> Settled:
     """Apply every timed event of the tenant that is due by *now*, in the order it was due.
+
+    What is paused stays due, and what comes after it to the same customer with it.
 
     Each is dated when it was due, so it makes no difference how late *now* is. In a host's own
     transaction (`store.within(session)`) it is all there when the host commits; with *limit* the
@@ -213,13 +225,17 @@ def settle(
             database takes at once: while it writes one batch, the next is decided. Always one
             on SQLite and in a host's own transaction.
         limit: events after which to stop, by one worker; the batch at hand is finished first.
+        go_on: told after each batch how many events it had and up to which instant; the worker
+            that called it ends where it says no.
 
     Returns:
         What happened. A subject whose timer cannot be applied is named and stays due; it holds up
         no other.
     """
     now = utc(now, name="now")
-    share = partial(_settle_share, store, now, batch=batch, collect=collect, limit=limit)
+    share = partial(
+        _settle_share, store, now, batch=batch, collect=collect, limit=limit, go_on=go_on
+    )
     number = workers or (1 if collect else store.writers)
     if number == 1 or store.writers == 1 or limit is not None:
         return share()
@@ -231,7 +247,13 @@ def settle(
 
 
 def _settle_share(
-    store: Store, now: datetime, *, batch: int, collect: bool, limit: int | None
+    store: Store,
+    now: datetime,
+    *,
+    batch: int,
+    collect: bool,
+    limit: int | None,
+    go_on: Callable[[int, datetime], bool] | None,
 ) -> Settled:
     """Settle batch after batch until nothing is due that nobody else holds."""
     outcomes: list[Outcome] = []
@@ -242,7 +264,8 @@ def _settle_share(
         done = store.run(partial(_settle_batch, now=now, limit=batch, but=stuck))
         happened = sum(outcome.events() for outcome in done.outcomes)
         count += happened
-        more = done.more
+        is_wanted = go_on is None or go_on(happened, done.until)
+        more = done.more and is_wanted
         stuck |= done.stuck
         if collect:
             outcomes.extend(each for outcome in done.outcomes for each in outcome.sequence())
@@ -267,6 +290,8 @@ def _settle_batch(
 ) -> _Batch:
     """Claim what is due first and move it as far as nothing left out comes before it."""
     due, horizon, more = tx.claim(now, limit=limit, but=but)
+    if tx.pauses:
+        tx.hold_up(*(each.held_up for each in but.values() if each.held_up is not None))
     intake = _Intake(tx, now)
     stuck: dict[str, Stuck] = {}
     intake.prefetch(due)
@@ -287,6 +312,30 @@ def held_at(tx: Transaction, subject: str, at: datetime) -> Held | None:
     if tx.held(subject) is None:
         intake.settle_all(at)
     return tx.held(subject)
+
+
+def foreseen(
+    tx: Transaction, subjects: Iterable[str], until: datetime
+) -> tuple[tuple[Outcome, ...], tuple[Stuck, ...]]:
+    """Return what the calendar brings to subjects by *until*, and to others through them.
+
+    Args:
+        tx: of `Store.preview`, so that none of it is written.
+        subjects: ids.
+        until: UTC instant, inclusive.
+
+    Returns:
+        The outcomes in due order, each with what followed from it; and the subjects whose timer
+        cannot be applied.
+    """
+    names = tuple(subjects)
+    intake = _Intake(tx, until)
+    stuck: dict[str, Stuck] = {}
+    tx.hold(names)
+    intake.prefetch(names)
+    intake.advance(names, until, stuck=stuck)
+    outcomes = tuple(each for outcome in intake.outcomes for each in outcome.sequence())
+    return outcomes, tuple(stuck.values())
 
 
 def _repeated(entries: tuple[Entry, ...], event: Event) -> Outcome:
@@ -396,6 +445,11 @@ class _Intake:
                 continue
             try:
                 outcome = self._tick(subject)
+            except PausedError as error:
+                if stuck is None:
+                    raise
+                stuck[subject] = self._held_up(subject, entry[0], error)
+                continue
             except ModelError as error:
                 if stuck is None:
                     raise
@@ -411,6 +465,15 @@ class _Intake:
             for touched in touching:
                 if following := self._due(touched, until):
                     heapq.heappush(later, following)
+
+    def _held_up(self, subject: str, at: datetime, error: PausedError) -> Stuck:
+        """Leave a subject due that waits for what is paused, and what comes after it as well."""
+        held = self.tx.held(subject)
+        if held is None or not held.snapshot.customer:
+            return Stuck(subject, str(error))
+        held_up = HeldUp(held.snapshot.customer, at, subject, error.pause)
+        self.tx.hold_up(held_up)
+        return Stuck(subject, str(error), held_up)
 
     def _due(self, subject: str, until: datetime) -> tuple[datetime, str] | None:
         held = None if subject in self._ticking else self.tx.held(subject)
@@ -445,6 +508,8 @@ class _Intake:
 
     def _plan(self, event: Event, decided: dict[str, Snapshot]) -> "_Plan | Refusal":
         """Decide *event* and all that follows from it, without writing; one no refuses all."""
+        if self.tx.pauses:
+            self.tx.refuse_paused(event)
         seen = self._current(event, decided)
         held = self.tx.held(event.subject)
         snapshot = decided.get(event.subject) or (held.snapshot if held else None)
@@ -513,6 +578,8 @@ class _Intake:
 
     def settle_all(self, until: datetime) -> None:
         """Settle the whole tenant: something due may be about to create the missing subject."""
+        if self.tx.pauses:
+            self.tx.refuse_paused_due(until)
         due: list[str] = []
         more = True
         while more:
@@ -527,8 +594,10 @@ class _Intake:
             log.debug(
                 "event_applied",
                 subject=event.subject,
+                event_id=event.id,
                 event_name=event.name,
                 rules=decision.rules,
+                policy=self.policy.version,
                 state=decision.snapshot.state,
             )
         followed = tuple([self._accepted(each) for each in plan.followed]) if plan.followed else ()
@@ -548,7 +617,16 @@ class _Intake:
 
     def _refused(self, event: Event, refusal: Refusal) -> Outcome:
         self.tx.refuse(event, refusal, recorded_at=self.now)
-        log.debug("event_refused", subject=event.subject, event_name=event.name, code=refusal.code)
+        if self._tells_each:
+            log.debug(
+                "event_refused",
+                subject=event.subject,
+                event_id=event.id,
+                event_name=event.name,
+                rules=(refusal.rule,),
+                policy=self.policy.version,
+                code=refusal.code,
+            )
         held = self.tx.held(event.subject)
         return Outcome(
             event,

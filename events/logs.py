@@ -7,6 +7,7 @@ import structlog
 from structlog.typing import FilteringBoundLogger
 
 _logger = logging.getLogger("sublife")
+_logger.addHandler(logging.NullHandler())
 
 log = cast(
     "FilteringBoundLogger",

@@ -22,8 +22,9 @@ def as_of(store: Store, subject: str, *, at: datetime | None = None) -> Snapshot
         at: UTC instant; now if not given. It may be to come, but not to go back to: a subject is
             never older than its latest event.
     """
+    at = _instant(store, at)
     with store.preview() as tx:
-        held = held_at(tx, subject, _instant(store, at))
+        held = held_at(tx, subject, at)
     return held.snapshot if held else None
 
 

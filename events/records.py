@@ -7,6 +7,7 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import NamedTuple
 
+from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.model import Decision, Event, Fact, Snapshot, Value
 from sublife.lifecycle.subscription.model import Subscription
 
@@ -174,6 +175,11 @@ RECORDINGS: Mapping[str, Recording] = MappingProxyType(
         ),
     }
 )
+
+
+def known_facts() -> tuple[str, ...]:
+    """Return every name a fact can have: those of table 8.2, and the own ones of a lifecycle."""
+    return (*RECORDINGS, *(name for each in LIFECYCLES.values() for name in each.facts))
 
 
 class Activity(NamedTuple):

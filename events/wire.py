@@ -1,7 +1,7 @@
 """Subscription ↔ Partner Center resource: the wire shape in both directions (GEN-02)."""
 
 import re
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from datetime import UTC, date, datetime, timedelta
 from typing import Any, TypeVar, cast
 
@@ -196,7 +196,7 @@ def adopted(
     Raises:
         ResourceError: fields that are missing or say what cannot be.
     """
-    reader = _Reader(fields)
+    reader = Reader(fields)
     state = reader.choice("status", _STATES)
     term = reader.choice("termDuration", {each.value.lower(): each for each in Term})
     billing = reader.choice("billingCycle", {each.value: each for each in Billing})
@@ -206,7 +206,10 @@ def adopted(
     quantity = reader.count("quantity")
     until = reader.optional("cancellationAllowedUntilDate", reader.instant)
     identifier = reader.text("id").lower()
+    if not identifier:
+        reader.fault("id", "is missing; export it again")
     autorenew, trial = reader.flag("autoRenewEnabled"), reader.flag("isTrial")
+    reasons = reader.texts("suspensionReasons")
     scheduled, next_charge = _read_scheduled(reader), _read_next_charge(reader)
     batches = _batches(reader, quantity or 0, starts_on or at.date(), policy, at)
     if starts_on is not None and ends_on is not None and ends_on < starts_on:
@@ -244,7 +247,7 @@ def adopted(
         trial=trial,
         suspended_at=at if suspended else None,
         suspension_ends_at=_suspension_end(state, platform, policy, at),
-        suspension_reasons=tuple(map(str, reader.value("suspensionReasons", default=()) or ())),
+        suspension_reasons=reasons,
         lapse_ends_at=lapse_ends_at,
         deleted_at=deleted_at,
         por=reader.text("partnerId"),
@@ -297,7 +300,7 @@ def _lapse(state: State, te: datetime, policy: Policy) -> tuple[datetime | None,
 
 
 def _batches(
-    reader: "_Reader", quantity: int, starts_on: date, policy: Policy, at: datetime
+    reader: "Reader", quantity: int, starts_on: date, policy: Policy, at: datetime
 ) -> tuple[Batch, ...]:
     """Return the open batches by their last instants, and one for all the seats beside them."""
     length = policy.length("seat_window", at)
@@ -312,7 +315,7 @@ def _batches(
     return tuple(found)
 
 
-def _read_scheduled(reader: "_Reader") -> ScheduledChange | None:
+def _read_scheduled(reader: "Reader") -> ScheduledChange | None:
     if not reader.value("scheduledNextTermInstructions", default=None):
         return None
     change = reader.part("scheduledNextTermInstructions")
@@ -332,7 +335,7 @@ def _read_scheduled(reader: "_Reader") -> ScheduledChange | None:
     )
 
 
-def _read_next_charge(reader: "_Reader") -> NextCharge | None:
+def _read_next_charge(reader: "Reader") -> NextCharge | None:
     if not reader.value("nextChargeInstructions", default=None):
         return None
     product = reader.part("nextChargeInstructions").part("product")
@@ -343,7 +346,12 @@ def _read_next_charge(reader: "_Reader") -> NextCharge | None:
     return NextCharge(billing, day_starts_at(cycle_ends_on + _ONE_DAY))
 
 
-class _Reader:
+def listed(value: object) -> list[Any]:
+    """Return a list from JSON; an empty one if it is none."""
+    return [*cast("Iterable[Any]", value)] if isinstance(value, list) else []
+
+
+class Reader:
     """Reads fields without regard to case and collects what is wrong with them."""
 
     def __init__(
@@ -369,23 +377,32 @@ class _Reader:
         value = self.value(name, default=None)
         return "" if value is None else str(value)
 
-    def part(self, name: str) -> "_Reader":
+    def part(self, name: str) -> "Reader":
         """Return the reader of a nested object; an empty one if it is not there."""
         value = self.value(name, default=None)
         fields: Mapping[str, Any] = {}
         if isinstance(value, Mapping):
             fields = cast("Mapping[str, Any]", value)
-        return _Reader(fields, (*self._at, name), self.faults)
+        return Reader(fields, (*self._at, name), self.faults)
 
-    def parts(self, name: str) -> list["_Reader"]:
+    def parts(self, name: str) -> list["Reader"]:
         """Return the readers of a list of objects."""
+        found: list[Reader] = []
+        for number, row in enumerate(listed(self.value(name, default=None))):
+            at = (*self._at, name, number)
+            if not isinstance(row, Mapping):
+                self.faults.append(Fault(at, f"{row!r} is no object; export it again"))
+                continue
+            found.append(Reader(cast("Mapping[str, Any]", row), at, self.faults))
+        return found
+
+    def texts(self, name: str) -> tuple[str, ...]:
+        """Return a list of texts; empty if it is null or not there."""
         value = self.value(name, default=None)
-        if not isinstance(value, list):
-            return []
-        rows = cast("list[Mapping[str, Any]]", value)
-        return [
-            _Reader(row, (*self._at, name, number), self.faults) for number, row in enumerate(rows)
-        ]
+        words = tuple(map(str, listed(value)))
+        if value is not None and not isinstance(value, list):
+            self.fault(name, f"{value!r} is no list; export it again")
+        return words
 
     def optional(self, name: str, read: Callable[[str], T | None]) -> T | None:
         """Return what *read* makes of a field, or `None` where it is null or missing."""

@@ -39,7 +39,7 @@ from sublife.lifecycle.model import (
     made,
 )
 from sublife.lifecycle.policy import Policy
-from sublife.lifecycle.refusal import refuse
+from sublife.lifecycle.refusal import CODES, refuse
 
 
 class UnknownLifecycleError(ModelError):
@@ -186,7 +186,7 @@ def decide(
         _check_due(lifecycle, snapshot, event)
     cell = _cell(lifecycle, snapshot, event)
     if isinstance(cell, Closed):
-        return _closed(cell, snapshot, event.name)
+        return _closed(lifecycle, cell, snapshot, event.name)
     here: Standing[Any] = Standing(snapshot, event.at, policy, event.data, seen)
     for rule in cell:
         if not rule.when or _chosen(rule, here):
@@ -236,12 +236,13 @@ def _cell(
     )
 
 
-def _closed(closed: Closed, snapshot: Snapshot | None, event: str) -> Refusal:
+def _closed(lifecycle: Lifecycle, closed: Closed, snapshot: Snapshot | None, event: str) -> Refusal:
     state = ABSENT if snapshot is None else snapshot.state
     return refuse(
         closed.code,
         rule=closed.ref,
         api_error=closed.api_error,
+        codes=lifecycle.codes if closed.code in lifecycle.codes else CODES,
         state=str(state),
         event=event,
         reason=f"it is {state}",
@@ -345,7 +346,7 @@ def may(
         raise UnknownEventError(f'no request "{event}"; use one of {", ".join(found.requests)}')
     cell = table(found)[event, snapshot.state]
     if isinstance(cell, Closed):
-        return Permission(event, (cell.ref,), _closed(cell, snapshot, event))
+        return Permission(event, (cell.ref,), _closed(found, cell, snapshot, event))
     here: Standing[Any] = Standing(snapshot, at or snapshot.changed_at, policy)
     rule = next((rule for rule in cell if _chosen(rule, here)), None)
     if rule is None:
@@ -418,5 +419,15 @@ def may_begin(event: Event) -> bool:
 
 
 def reads(snapshot: Snapshot | None, event: Event) -> Reads:
-    """Return which other subjects `decide` must see for *event*."""
-    return lifecycle_named(event.lifecycle).reads(snapshot, event)
+    """Return which other subjects `decide` must see for *event*.
+
+    Raises:
+        ModelError: the subject lives by another lifecycle than the event names.
+    """
+    lifecycle = lifecycle_named(event.lifecycle)
+    if snapshot is not None and not isinstance(snapshot, lifecycle.snapshot):
+        raise ModelError(
+            f"{event.name} on {event.subject}: it is a {type(snapshot).__name__}, which does not "
+            f"live by the lifecycle {event.lifecycle}; name its own"
+        )
+    return lifecycle.reads(snapshot, event)

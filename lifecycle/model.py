@@ -187,6 +187,21 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Code:
+    """One refusal code.
+
+    Args:
+        rule: the rule that refuses, where the place that refuses names no other.
+        sentence: text with `{name}` for each detail it needs.
+        api_error: the Partner Center error number it imitates, where there is one.
+    """
+
+    rule: str
+    sentence: str
+    api_error: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Permission:
     """The answer of `may`; true is yes.
 
@@ -411,6 +426,8 @@ class Lifecycle:
         internal: requests that only follow from another event, never asked for by anyone.
         figures: the policy figures its rules ask for, with their units.
         switches: the policy switches they ask for, with their options, the default first.
+        facts: names of its facts that table 8.2 does not have; they stand in the journal alone.
+        codes: refusal codes of its own, beside those of the index (8.6).
     """
 
     name: str
@@ -428,6 +445,8 @@ class Lifecycle:
     internal: frozenset[str] = frozenset()
     figures: Mapping[str, Unit] = field(default_factory=dict[str, Unit])
     switches: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
+    facts: tuple[str, ...] = ()
+    codes: Mapping[str, Code] = field(default_factory=dict[str, Code])
 
 
 @lru_cache(maxsize=4096)

@@ -1,26 +1,9 @@
 """Every refusal code: the rule it stands for and the sentence a support agent reads out (8.6)."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
 from types import MappingProxyType
 
-from sublife.lifecycle.model import Refusal, Value
-
-
-@dataclass(frozen=True, slots=True)
-class Code:
-    """One refusal code.
-
-    Args:
-        rule: the rule that refuses, where the place that refuses names no other.
-        sentence: text with `{name}` for each detail it needs.
-        api_error: the Partner Center error number it imitates, where there is one.
-    """
-
-    rule: str
-    sentence: str
-    api_error: int | None = None
-
+from sublife.lifecycle.model import Code, Refusal, Value
 
 CODES: Mapping[str, Code] = MappingProxyType(
     {
@@ -491,17 +474,23 @@ def ineligible(code: int, reason: str, *, rule: str = "LEG-18", subscription: st
 
 
 def refuse(
-    code: str, *, rule: str | None = None, api_error: int | None = None, **details: Value
+    code: str,
+    *,
+    rule: str | None = None,
+    api_error: int | None = None,
+    codes: Mapping[str, Code] = CODES,
+    **details: Value,
 ) -> Refusal:
     """Return the refusal *code* with its sentence filled in.
 
     Args:
-        code: a key of `CODES`.
+        code: a key of *codes*.
         rule: the rule that refuses, if it is not the code's own.
         api_error: the Partner Center error number, if it is not the code's own.
+        codes: those of a lifecycle that has codes of its own (`Lifecycle.codes`).
         details: the values the sentence names, and any others worth keeping.
     """
-    entry = CODES[code]
+    entry = codes[code]
     error = api_error or entry.api_error
     if error is not None:
         details = {**details, "api_error": error}

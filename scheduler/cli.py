@@ -15,13 +15,18 @@ from sublife.events.document import DocumentError, read
 from sublife.events.store import StoreError
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.machine import UnknownLifecycleError, lifecycle_named
-from sublife.scheduler import deliveries, endpoints
+from sublife.scheduler import deliveries, endpoints, simulation, tokens
+from sublife.scheduler.daemon.command import daemon_command
 from sublife.scheduler.diagram import document
+from sublife.scheduler.doctor import doctor_command
+from sublife.scheduler.due import due_command
+from sublife.scheduler.importing import import_command
 from sublife.scheduler.log import log_command
 from sublife.scheduler.migrate import migrate_command
+from sublife.scheduler.pausing import pause_command, resume_command
 from sublife.scheduler.replay import Replay, Result, total_digest
 from sublife.scheduler.report import as_json, as_junit
-from sublife.scheduler.rulebook import BUILT, RuleUse, gaps, uses
+from sublife.scheduler.rulebook import RuleUse, gaps, uses
 from sublife.scheduler.scenario import find, load
 from sublife.scheduler.schema import scenario_schema
 from sublife.scheduler.show import (
@@ -31,7 +36,9 @@ from sublife.scheduler.show import (
     show_timeline,
     terminal,
 )
+from sublife.scheduler.subject import show_command
 from sublife.scheduler.verify import verify_command
+from sublife.scheduler.why import why_command
 
 HELD, FAILED, WRONG_INPUT = 0, 1, 2
 MANY = 20
@@ -67,6 +74,10 @@ def replay_command(
             help=f"Show what happened, line by line; by default for fewer than {MANY} files.",
         ),
     ] = None,
+    names: Annotated[
+        bool,
+        typer.Option("--names", help="In timelines, show each event and fact by its name as well."),
+    ] = False,
 ) -> None:
     """Replay scenarios on the simulated clock and compare what happened with what is expected.
 
@@ -85,7 +96,11 @@ def replay_command(
         raise typer.Exit(WRONG_INPUT)
     if junit is not None:
         junit.write_bytes(as_junit(results))
-    _print(results, digest=digest, json_=as_json_, timelines=timelines)
+    if digest or as_json_:
+        _print(results, json_=as_json_ and not digest)
+    else:
+        every = len(files) < MANY if timelines is None else timelines
+        _show(results, every=every, names=names)
     raise typer.Exit(HELD if all(result.held for result in results) else FAILED)
 
 
@@ -99,19 +114,22 @@ def _progress(results: Iterator[Result], count: int) -> Iterator[Result]:
         yield from bar.track(results, total=count, description="replaying")
 
 
-def _print(results: Sequence[Result], *, digest: bool, json_: bool, timelines: bool | None) -> None:
-    if digest:
-        lines = [f"{result.digest}  {result.path}" for result in results]
-        sys.stdout.write("\n".join([*lines, f"{total_digest(results)}  total"]) + "\n")
-    elif json_:
+def _print(results: Sequence[Result], *, json_: bool) -> None:
+    """Print for machines: JSON, or digests."""
+    if json_:
         sys.stdout.write(as_json(results) + "\n")
-    else:
-        every = len(results) < MANY if timelines is None else timelines
-        console = terminal()
-        for result in results:
-            if every or result.differences:
-                show_timeline(console, result)
-        show_summary(console, results)
+        return
+    lines = [f"{result.digest}  {result.path}" for result in results]
+    sys.stdout.write("\n".join([*lines, f"{total_digest(results)}  total"]) + "\n")
+
+
+def _show(results: Sequence[Result], *, every: bool, names: bool) -> None:
+    """Show for people: timelines, of every scenario or of those that failed, and a summary."""
+    console = terminal()
+    for result in results:
+        if every or result.differences:
+            show_timeline(console, result, names=names)
+    show_summary(console, results)
 
 
 @app.command("rules")
@@ -130,7 +148,7 @@ def rules_command(
 ) -> None:
     """List every rule: what it says, its source, where it is applied, which scenarios show it.
 
-    With --check, exit status 1 if a rule of a built chapter is applied nowhere or has no scenario,
+    With --check, exit status 1 if a rule with an effect is applied nowhere or has no scenario,
     2 if a scenario is wrong or names a rule that does not exist.
     """
     complaints = Console(stderr=True, highlight=False)
@@ -146,20 +164,18 @@ def rules_command(
     if as_json_:
         sys.stdout.write(json.dumps([_as_mapping(use) for use in found], indent=2) + "\n")
     else:
-        built = [use for use in found if wanted or use.rule.chapter in {*BUILT, "EVT", "TABLES"}]
-        show_rules(Console(highlight=False), built)
+        show_rules(Console(highlight=False), found)
 
 
 def _check_rules(found: Sequence[RuleUse], complaints: Console) -> int:
     missing = gaps(found)
     for line in missing:
         complaints.print(f"[bold red]gap[/] {line}", soft_wrap=True)
-    built = [use for use in found if use.rule.is_built]
-    told = [use for use in found if use.rule.chapter in BUILT and use.rule.informational]
-    later = [use for use in found if use.rule.chapter not in {*BUILT, "TABLES"}]
+    built = [use for use in found if use.rule.has_effect]
+    told = [use for use in found if use.rule.informational]
     sys.stdout.write(
-        f"{len(built)} rules of {', '.join(BUILT)} have an effect; {len(missing)} gaps; "
-        f"{len(told)} informational; {len(later)} of chapters to come\n"
+        f"{len(built) + len(told)} rules: {len(built)} have an effect, "
+        f"{len(told)} are informational; {len(missing)} gaps\n"
     )
     return FAILED if missing else HELD
 
@@ -216,10 +232,21 @@ def schema_command() -> None:
 
 
 app.command("migrate")(migrate_command)
+app.command("import")(import_command)
 app.command("log")(log_command)
 app.command("verify")(verify_command)
+app.command("due")(due_command)
+app.command("show")(show_command)
+app.command("why")(why_command)
+app.command("pause")(pause_command)
+app.command("resume")(resume_command)
+app.command("doctor")(doctor_command)
+app.command("daemon")(daemon_command)
 app.add_typer(deliveries.app, name="deliveries")
 app.add_typer(endpoints.app, name="endpoints")
+app.add_typer(simulation.app, name="clock")
+app.command("fork")(simulation.fork_command)
+app.add_typer(tokens.app, name="tokens")
 
 
 def main() -> None:

@@ -1,5 +1,6 @@
 """The clocks: the system's and a simulated one. The only file that reads the time."""
 
+import time
 from datetime import UTC, datetime
 
 from sublife.lifecycle.model import iso, utc
@@ -16,6 +17,11 @@ class SystemClock:
         """Return the present instant in UTC (GEN-01)."""
         return datetime.now(UTC)
 
+    def steady(self) -> float:
+        """Return seconds since some instant; nobody can set them, and they go on in suspend."""
+        suspended_too = getattr(time, "CLOCK_BOOTTIME", None)  # Linux alone has it
+        return time.monotonic() if suspended_too is None else time.clock_gettime(suspended_too)
+
 
 class SimulatedClock:
     """A clock that stands still until it is moved.
@@ -30,6 +36,10 @@ class SimulatedClock:
     def now(self) -> datetime:
         """Return the instant it was last moved to."""
         return self._at
+
+    def steady(self) -> float:
+        """Return seconds that pass as the clock is moved: to itself it never jumps."""
+        return self._at.timestamp()
 
     def move(self, to: datetime) -> None:
         """Show *to* from now on.

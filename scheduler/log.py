@@ -20,12 +20,12 @@ from sublife.events.export import (
     Format,
     Record,
     Sheet,
+    month_before,
     write_csv,
     write_file,
     write_jsonl,
 )
 from sublife.events.records import Kind
-from sublife.lifecycle.dates import add_months
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.opened import opened
@@ -55,11 +55,6 @@ def instant(said: str) -> datetime:
     if at.tzinfo is None:
         raise typer.BadParameter(f'"{said}" has no time zone; write {said}Z')
     return at.astimezone(UTC)
-
-
-def month_before(at: datetime) -> datetime:
-    """Return the instant one calendar month before *at*, the default span of the log (EVT-07)."""
-    return datetime.combine(add_months(at.date(), -1), at.timetz())
 
 
 def log_command(

@@ -43,6 +43,7 @@ def _scenario(result: Result) -> dict[str, Any]:
                 "rules": list(line.rules),
                 "code": line.code,
                 "sentence": line.sentence,
+                "tells": list(line.tells),
             }
             for line in result.timeline
         ],

@@ -7,48 +7,26 @@ from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from types import MappingProxyType
-from typing import cast
 
 from sublife import events, lifecycle, scheduler
-from sublife.events.document import parse, read
-from sublife.lifecycle import rules as rule_files
+from sublife.events.document import read
+from sublife.events.ruletext import TABLES, RuleText, rules
 
-BUILT = ("GEN", "SUB", "TRM", "EA", "MAN", "LEG", "AUT", "HST")
-"""Chapters whose every rule is applied, or informational with its reason."""
+__all__ = [
+    "TABLES",
+    "RuleText",
+    "RuleUse",
+    "applied_in",
+    "cited",
+    "gaps",
+    "known_ids",
+    "rules",
+    "uses",
+]
 
 _ID = re.compile(r"\b(?:GEN|SUB|TRM|EA|MAN|LEG|AUT|HST|EVT)-\d\d\b")
 _RANGE = re.compile(r"\b([A-Z]{2,3})-(\d\d)((?:[…/,]\s?(?:\1-)?\d\d)+)")
 _HERE = "scheduler/rulebook.py"
-
-
-@dataclass(frozen=True, slots=True)
-class RuleText:
-    """One rule as people read it.
-
-    Args:
-        id: such as `SUB-04`; tables have the number of theirs, such as `1.2`.
-        chapter: such as `SUB`.
-        says: in a sentence.
-        source: keys of the sources.
-        origin: `seed` or `beyond`.
-        effective: since or until when, where it is dated.
-        decision: how an ambiguity of the sources is decided.
-        informational: why it has no effect; empty if it has one.
-    """
-
-    id: str
-    chapter: str
-    says: str
-    source: str
-    origin: str
-    effective: str = ""
-    decision: str = ""
-    informational: str = ""
-
-    @property
-    def is_built(self) -> bool:
-        """Whether the rule belongs to a chapter that is built and has an effect."""
-        return self.chapter in BUILT and not self.informational
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +36,6 @@ class RuleUse:
     rule: RuleText
     applied_in: tuple[str, ...]
     shown_by: tuple[str, ...]
-
-
-@cache
-def rules() -> Mapping[str, RuleText]:
-    """Return every rule by its id, in the order of the chapters."""
-    folder = Path(rule_files.__path__[0])
-    order = ("gen", "sub", "trm", "ea", "man", "leg", "aut", "hst", "evt", "tables")
-    found: dict[str, RuleText] = {}
-    for name in order:
-        path = folder / f"{name}.yaml"
-        content = parse(read(path), name=str(path))
-        for entry in cast("list[dict[str, object]]", content["rules"]):
-            rule = RuleText(chapter=str(content["chapter"]), **_texts(entry))
-            found[rule.id] = rule
-    return MappingProxyType(found)
-
-
-def _texts(entry: Mapping[str, object]) -> dict[str, str]:
-    return {name: str(value).strip() for name, value in entry.items()}
 
 
 @cache
@@ -129,10 +88,10 @@ def uses(shown: Iterable[tuple[str, Iterable[str]]]) -> tuple[RuleUse, ...]:
 
 
 def gaps(found: Iterable[RuleUse]) -> tuple[str, ...]:
-    """Return what is wrong: a built rule that nothing applies, or that no scenario shows."""
+    """Return what is wrong: a rule that decides and that nothing applies or no scenario shows."""
     missing: list[str] = []
     for use in found:
-        if not use.rule.is_built:
+        if not use.rule.has_effect:
             continue
         if not use.applied_in:
             missing.append(

@@ -1,6 +1,8 @@
 """What a person sees in the terminal: timelines, differences, summaries, the rule list."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 from rich.console import Console
 from rich.markup import escape
@@ -9,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sublife.lifecycle.model import iso
-from sublife.scheduler.replay import Happening, Result
+from sublife.scheduler.replay import Happening, Remark, Result
 from sublife.scheduler.rulebook import RuleUse
 
 _STATE_STYLES = {
@@ -37,56 +39,135 @@ def printable(text: str) -> str:
     return "".join(each if each.isprintable() else "\ufffd" for each in text)
 
 
-def show_timeline(console: Console, result: Result) -> None:
-    """Print one scenario: its title, what happened line by line, and whether it held."""
+def show_timeline(console: Console, result: Result, *, names: bool = False) -> None:
+    """Print one scenario: its title, what happened in plain sentences, and whether it held.
+
+    Args:
+        console: where to.
+        result: of the scenario.
+        names: whether each event is a line of its own, with the names of event and facts; what
+            did not hold is always shown so.
+    """
     mark = "[green]held[/]" if result.held else "[bold red]FAILED[/]"
     console.print(f"\n[bold]{escape(result.title or result.path)}[/]  {mark}")
     console.print(f"[bright_black]{escape(result.path)}  {' '.join(result.rules)}[/]")
+    if result.about:
+        console.print(Padding(Text(result.about, style="italic"), (0, 0, 0, 2)))
+    console.print(Padding(timeline_table(result, named=names or not result.held), (0, 0, 0, 2)))
+    show_differences(console, result)
+
+
+def timeline_table(result: Result, *, named: bool) -> Table:
+    """Return what happened as a table: when, the state, what it was, and by which rules.
+
+    Args:
+        result: with the timeline.
+        named: whether each event is a line of its own, with the names of event and facts.
+    """
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for _ in range(4):
         table.add_column(overflow="fold")
     several = len({line.subject for line in result.timeline}) > 1
-    previous = None
-    for line in result.timeline:
-        if line.note:
-            table.add_row("", "", Text(line.note, style="italic"), "")
-        shown_at = _at(line)
+    previous = ""
+    for entry in _entries(result, merged=not named):
+        for text in (entry.text,) if isinstance(entry, Remark) else entry.remarks:
+            table.add_row("", "", Text(text, style="italic"), "")
+        if isinstance(entry, Remark):
+            continue
+        shown_at = iso(entry.at).replace("T", " ")
         table.add_row(
             Text(shown_at if shown_at != previous else "", style="cyan"),
-            Text(_state(line), style=_STATE_STYLES.get(line.state, "")),
-            _what(line, several=several),
-            Text(" ".join(line.rules), style="bright_black"),
+            Text(entry.shown_state, style=_STATE_STYLES.get(entry.state, "")),
+            _what(entry, several=several, named=named),
+            Text(" ".join(entry.rules), style="bright_black"),
         )
         previous = shown_at
-    console.print(Padding(table, (0, 0, 0, 2)))
-    show_differences(console, result)
+    return table
 
 
-def _at(line: Happening) -> str:
-    return iso(line.at).replace("T", " ")
+@dataclass(slots=True)
+class _Entry:
+    """What happened to one subject at one instant, one event or several."""
+
+    at: datetime
+    subject: str
+    state_before: str
+    state: str
+    refused: bool
+    remarks: tuple[str, ...]
+    lines: list[Happening]
+
+    @property
+    def shown_state(self) -> str:
+        """The state it led to."""
+        if self.refused:
+            return "refused"
+        return self.state if self.state == self.state_before else f"→ {self.state}"
+
+    @property
+    def rules(self) -> tuple[str, ...]:
+        """The rules that decided it, each once."""
+        return tuple(dict.fromkeys(rule for line in self.lines for rule in line.rules))
+
+    def may_take(self, line: Happening) -> bool:
+        """Return whether a line belongs to what this tells: the same instant, nobody asked."""
+        same = (line.at, line.subject) == (self.at, self.subject)
+        return same and not line.asked and line.code is None and not self.refused
 
 
-def _state(line: Happening) -> str:
-    if line.code is not None:
-        return "refused"
-    return line.state if line.state == line.state_before else f"→ {line.state}"
+def _entries(result: Result, *, merged: bool) -> Iterator[_Entry | Remark]:
+    """Yield what to show in order; merged, what follows from one thing is told with it."""
+    remarks = {each.place: each for each in result.remarks}
+    entry: _Entry | None = None
+    for place, line in enumerate(result.timeline):
+        if place in remarks:
+            yield from (entry,) if entry else ()
+            yield remarks[place]
+            entry = None
+        if merged and _is_silent(line):
+            continue
+        if merged and entry is not None and entry.may_take(line):
+            entry.state = line.state
+            entry.lines.append(line)
+            continue
+        yield from (entry,) if entry else ()
+        notes = (line.note,) if line.note else ()
+        refused = line.code is not None
+        entry = _Entry(line.at, line.subject, line.state_before, line.state, refused, notes, [line])
+    yield from (entry,) if entry else ()
+    yield from (each for each in result.remarks if each.place >= len(result.timeline))
 
 
-def _what(line: Happening, *, several: bool) -> Text:
+def _is_silent(line: Happening) -> bool:
+    """Return whether a line changes nothing that a person would be told."""
+    return not (line.tells or line.note or line.code) and line.state == line.state_before
+
+
+def _what(entry: _Entry, *, several: bool, named: bool) -> Text:
     """Return who did what to whom, and what came of it."""
     text = Text()
     if several:
-        text.append(f"{line.subject}: ", style="bold")
-    by_timer = line.actor.startswith("timer")
-    text.append(line.event, style="" if by_timer else "bold")
-    if not by_timer:
-        text.append(f" by {line.actor.split(' ', 1)[1]}")
-    if line.code is not None:
-        text.append(f"  {line.code}: ", style="red")
-        text.append(line.sentence or "")
-    elif line.facts:
-        text.append(f"  {', '.join(line.facts)}", style="bright_black")
+        text.append(f"{entry.subject}: ", style="bold")
+    for line in entry.lines:
+        if named:
+            text.append(_names(line), style="bright_black")
+        for number, said in enumerate(line.tells):
+            gap = " " if text.plain and not text.plain.endswith(" ") else ""
+            text.append(f"{gap}{said}", style=_style(line, number))
     return text
+
+
+def _style(line: Happening, number: int) -> str:
+    """Return how a sentence is shown: what was asked stands out, and what was refused."""
+    if line.asked and number == 0:
+        return "bold"
+    return "red" if line.code is not None else ""
+
+
+def _names(line: Happening) -> str:
+    """Return the names of an event and of what it left behind, as scenario files write them."""
+    left = line.code or ", ".join(line.facts)
+    return f"{line.event} ({left})" if left else line.event
 
 
 def show_differences(console: Console, result: Result) -> None:
@@ -128,8 +209,6 @@ def show_rules(console: Console, uses: Iterable[RuleUse]) -> None:
         console.print(f"    source    {escape(rule.source)} ({rule.origin})", soft_wrap=True)
         if rule.informational:
             console.print(f"    no effect {escape(rule.informational)}", soft_wrap=True)
-        elif not rule.is_built and rule.chapter != "TABLES":
-            console.print("    not built yet: its chapter is to come", soft_wrap=True)
         if use.applied_in:
             console.print(f"    applied   {escape(', '.join(use.applied_in))}", soft_wrap=True)
         if use.shown_by:

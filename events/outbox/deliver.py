@@ -91,7 +91,11 @@ async def _deliver(store: Store, now: datetime, sending: "_Sending") -> Delivere
         done = await asyncio.gather(*rounds, return_exceptions=True)
     finally:
         sending.close()
-    counts = [each.status for results in _sound(done) for each in results]
+    return _delivered([each for results in _sound(done) for each in results])
+
+
+def _delivered(results: Sequence[Result]) -> Delivered:
+    counts = [each.status for each in results]
     return Delivered(
         counts.count(Status.DELIVERED), counts.count(Status.PENDING), counts.count(Status.DEAD)
     )
@@ -115,6 +119,7 @@ def keep_delivering(
     settings: Settings | None = None,
     network: "Network | None" = None,
     beat_seconds: float = BEAT_SECONDS,
+    told: Callable[[Delivered], None] | None = None,
 ) -> None:
     """Relay and deliver for the tenant, by the store's clock, until *stop* is set.
 
@@ -128,12 +133,13 @@ def keep_delivering(
         settings: limits and schedule.
         network: what posts go through.
         beat_seconds: between two looks for what is new or due.
+        told: called with what each round of an endpoint did.
 
     Raises:
         ExtraMissingError: the extra `webhooks` is not installed.
     """
     demand_extra()
-    sending = _Sending(store, chance, settings, network)
+    sending = _Sending(store, chance, settings, network, told)
     asyncio.run(_keep(store, stop, sending, beat_seconds))
 
 
@@ -158,7 +164,7 @@ async def _drain(store: Store, stop: Signal, sending: "_Sending", endpoint: Endp
     try:
         busy = True
         while busy and not stop.is_set():
-            now = store.clock.now()
+            now = store.host_clock.now()
             _, more = await sending.ask(partial(relay_page, store, endpoint, now, PAGE))
             busy = bool(await sending.round(endpoint, now)) or more
     except StoreError as error:
@@ -174,6 +180,7 @@ class _Sending:
         chance: Chance,
         settings: Settings | None,
         network: "Network | None",
+        told: Callable[[Delivered], None] | None = None,
     ) -> None:
         from sublife.events.webhook.send import Network  # noqa: PLC0415 – needs the extra
 
@@ -181,6 +188,7 @@ class _Sending:
         self._chance = chance
         self._settings = settings or Settings()
         self._network = network or Network()
+        self._told = told
         self._database = ThreadPoolExecutor(1, thread_name_prefix="sublife-store")
 
     async def ask(self, work: Callable[[], T]) -> T:
@@ -221,7 +229,10 @@ class _Sending:
             done = await asyncio.gather(*map(one, claimed), return_exceptions=True)
         finally:
             await poster.close()
-        return _sound(done)
+        results = _sound(done)
+        if self._told is not None:
+            self._told(_delivered(results))
+        return results
 
     async def _attempt(
         self, poster: "Poster", endpoint: Endpoint, claimed: Claimed, now: datetime

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 from typing import TYPE_CHECKING
 
 from sublife.events.outbox.setting import Settings
-from sublife.events.records import RECORDINGS
+from sublife.events.records import known_facts
 from sublife.events.store import Store
 from sublife.events.store.delivery import Endpoint
 from sublife.events.webhook import demand_extra
@@ -50,7 +50,7 @@ def add_endpoint(
     target_of(endpoint)
     if not endpoint.id.strip():
         raise EndpointError("an endpoint needs an id; give it one")
-    _check_names(endpoint, "facts", endpoint.filters.facts, RECORDINGS)
+    _check_names(endpoint, "facts", endpoint.filters.facts, known_facts())
     _check_names(endpoint, "lifecycles", endpoint.filters.lifecycles, LIFECYCLES)
     check_secret(endpoint.id, endpoint.secret)
     store.endpoints.add(endpoint, utc(now, name="now"), from_start=from_start)

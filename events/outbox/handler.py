@@ -157,7 +157,7 @@ class Handler:
         try:
             self.call(fact)
         except Exception as error:  # noqa: BLE001 – whatever the host's function raises
-            said = f"{type(error).__name__}: {error}"
-            log.warning("handler_failed", handler=self.name, fact=fact.id, reason=said)
-            return said[:300]
+            kind = type(error).__name__  # what it says may quote the fact: not for the log
+            log.warning("handler_failed", handler=self.name, fact=fact.id, reason=kind)
+            return f"{kind}: {error}"[:300]
         return None

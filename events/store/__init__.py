@@ -1,7 +1,7 @@
 """The store: the only folder that speaks SQL. Subjects, journal and records of many tenants."""
 
 from collections.abc import Callable, Generator, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
 from typing import Any, Protocol, TypeVar
 
@@ -12,6 +12,7 @@ from sublife.events import codec
 from sublife.events.packs import load_pack
 from sublife.events.store import reading
 from sublife.events.store.audit import Audit, auditing
+from sublife.events.store.daemon import Daemons
 from sublife.events.store.database import Own, Source, begin_at_once, open_engine
 from sublife.events.store.delivery import Deliveries, Endpoints
 from sublife.events.store.entry import Entry, digest_of, entry_of
@@ -21,21 +22,27 @@ from sublife.events.store.error import (
     IsolationError,
     LockedError,
     StoreError,
+    UnfitError,
     UnreachableError,
 )
+from sublife.events.store.health import Health
 from sublife.events.store.joined import Joined
+from sublife.events.store.notice import Notices, hearing
 from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
+from sublife.events.store.pause import Pauses, next_due
 from sublife.events.store.reading import Due
 from sublife.events.store.schema import SchemaError, make_schema
+from sublife.events.store.simulated import LiveTenantError, SimulatedTenantError, TenantClock, begun
+from sublife.events.store.simulation import Simulations
 from sublife.events.store.statement import (
     ALL_SUBJECTS,
     ANY_ENTRY,
     BY_ID,
     CHRONICLE,
     DIGESTED,
-    NEXT_DUE,
-    restored,
 )
+from sublife.events.store.tenants import Tenants
+from sublife.events.store.token import Tokens
 from sublife.events.store.transaction import NOTHING, Held, Touched, Transaction
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.model import Snapshot
@@ -51,13 +58,16 @@ __all__ = [
     "Held",
     "IsolationError",
     "LimitError",
+    "LiveTenantError",
     "LockedError",
     "Page",
     "SchemaError",
+    "SimulatedTenantError",
     "Store",
     "StoreError",
     "Touched",
     "Transaction",
+    "UnfitError",
     "UnreachableError",
     "begin_at_once",
 ]
@@ -80,10 +90,12 @@ class Store:
 
     Args:
         engine: an SQLAlchemy engine whose database has our tables; `Store.open` makes both.
-        clock: tells when things are written down.
+        clock: tells when things are written down; a simulated tenant goes by its own instead.
         policy: decides events submitted here; the pack `microsoft-csp` if not given.
         tenant: whose rows these are; tenants never see each other.
         source: where transactions come from; the engine if not given.
+        to: UTC instant as far as transactions move a simulated tenant's clock; none of them moves
+            it if not given. See `moving`.
     """
 
     def __init__(
@@ -94,12 +106,25 @@ class Store:
         policy: Policy | None = None,
         tenant: str = "default",
         source: Source | None = None,
+        to: datetime | None = None,
     ) -> None:
         self.engine = engine
-        self.clock = clock
         self.policy = policy or load_pack()
         self.tenant = tenant
         self._source: Source = source or Own(engine)
+        # The clock of another store is that store's tenant's; only what it stands on counts here.
+        self._host_clock: Clock = clock.host if isinstance(clock, TenantClock) else clock
+        self._to = to
+
+    @property
+    def clock(self) -> Clock:
+        """What tells the time here: the tenant's own clock if it is simulated, else the host's."""
+        return TenantClock(self._source, self.tenant, self._host_clock)
+
+    @property
+    def host_clock(self) -> Clock:
+        """What tells the time to the host, also where the tenant is simulated."""
+        return self._host_clock
 
     @classmethod
     def open(
@@ -133,7 +158,7 @@ class Store:
         """Return the same database for another tenant, policy or clock."""
         return Store(
             self.engine,
-            clock=clock or self.clock,
+            clock=clock or self._host_clock,
             policy=policy or self.policy,
             tenant=tenant,
             source=self._source,
@@ -154,10 +179,28 @@ class Store:
         source = Joined(session)
         return Store(
             source.engine,
-            clock=self.clock,
+            clock=self._host_clock,
             policy=self.policy,
             tenant=self.tenant,
             source=source,
+        )
+
+    def moving(self, to: datetime) -> "Store":
+        """Return the same store of a simulated tenant, whose transactions move its clock.
+
+        Each moves it, never back, as far as what it has claimed reaches, at the latest to *to*.
+        `sublife.events.simulation.advance` settles with it.
+
+        Args:
+            to: UTC instant.
+        """
+        return Store(
+            self.engine,
+            clock=self._host_clock,
+            policy=self.policy,
+            tenant=self.tenant,
+            source=self._source,
+            to=to,
         )
 
     def close(self) -> None:
@@ -175,6 +218,40 @@ class Store:
         return Deliveries(self._source, self.tenant)
 
     @property
+    def tokens(self) -> Tokens:
+        """Who may use the HTTP interface, of every tenant of the database."""
+        return Tokens(self._source)
+
+    @property
+    def pauses(self) -> Pauses:
+        """What is paused, of every tenant of the database."""
+        return Pauses(self._source)
+
+    @property
+    def health(self) -> Health:
+        """What a look after the database's health asks of it."""
+        return Health(self._source)
+
+    @property
+    def tenants(self) -> Tenants:
+        """What is due in the whole database, tenant by tenant."""
+        return Tenants(self._source)
+
+    @property
+    def simulations(self) -> Simulations:
+        """The simulated tenants of the database."""
+        return Simulations(self._source)
+
+    @property
+    def daemons(self) -> Daemons:
+        """The daemons that work on the database."""
+        return Daemons(self._source)
+
+    def notices(self) -> AbstractContextManager[Notices]:
+        """Hear, in a thread of its own, that something near has been written to the database."""
+        return hearing(self.engine)
+
+    @property
     def writers(self) -> int:
         """How many transactions are worth running at once; SQLite takes one after another."""
         return self._source.writers
@@ -187,7 +264,7 @@ class Store:
             touched: what to lock first, in one fixed order.
         """
         with self._source.writing() as link:
-            tx = Transaction(link, tenant=self.tenant, policy=self.policy)
+            tx = begun(link, self._source, tenant=self.tenant, policy=self.policy, to=self._to)
             tx.lock(touched)
             yield tx
             tx.flush()
@@ -233,10 +310,12 @@ class Store:
         return {row.id: codec.decode_snapshot(row.lifecycle, row.snapshot) for row in rows}
 
     def next_due(self) -> datetime | None:
-        """Return the earliest instant at which a timer of the tenant is due, or `None`."""
+        """Return the earliest instant at which a timer of the tenant is due, or `None`.
+
+        What is paused is passed over.
+        """
         with self._source.reading() as link:
-            due_at = NEXT_DUE.rows(link, {"t": self.tenant})[0].due_at
-        return None if due_at is None else restored(due_at)
+            return next_due(link, self.tenant)
 
     def due(
         self, until: datetime | None = None, *, after: str | None = None, limit: int = LIMIT
@@ -254,6 +333,27 @@ class Store:
         """
         with self._source.reading() as link:
             return reading.due(link, self.tenant, until, after, limit)
+
+    def due_by_customer(
+        self,
+        until: datetime,
+        *,
+        customer: str | None = None,
+        after: tuple[str, str] | None = None,
+        limit: int = LIMIT,
+    ) -> list[tuple[str, str]]:
+        """Return customer and id of subjects that are due, by customer, then id.
+
+        Args:
+            until: UTC instant, inclusive.
+            customer: of this customer tenant alone.
+            after: the last pair of the rows before.
+            limit: rows at once.
+        """
+        with self._source.reading() as link:
+            return reading.due_by_customer(
+                link, self.tenant, until, customer=customer, after=after, limit=limit
+            )
 
     def history(self, subject: str, *, after: str | None = None, limit: int = LIMIT) -> Page[Entry]:
         """Return the journal of one subject, refused events included, in order.

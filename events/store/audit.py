@@ -1,7 +1,7 @@
 """What stands in a database at one instant, read as it lies: nothing decoded or trusted."""
 
 import json
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from functools import cache, partial
 from typing import Any, NamedTuple
@@ -12,6 +12,7 @@ from sqlalchemy import (
     Integer,
     Table,
     Text,
+    and_,
     bindparam,
     func,
     literal_column,
@@ -102,6 +103,14 @@ class ClaimLine(NamedTuple):
     name: str
 
 
+class EventLine(NamedTuple):
+    """An event and its subject, as the journal has them."""
+
+    tenant: str
+    subject: str
+    event_id: str
+
+
 def _columns(table: Table, shape: Any) -> list[ColumnElement[Any]]:
     return [table.c[name] for name in shape._fields]
 
@@ -132,22 +141,60 @@ _OF_SUBJECT = Statement(
         JOURNAL.c.sequence, JOURNAL.c.position
     )
 )
+_OF_EVENT = Statement(_LINES.where(JOURNAL.c.event_id == bindparam("e")))
+_OF_CUSTOMER = Statement(
+    select(SUBJECT.c.id)
+    .where(_tenant(SUBJECT), SUBJECT.c.customer == bindparam("c"))
+    .order_by(SUBJECT.c.id)
+)
+_OF_RECORD = Statement(
+    select(ACTIVITY.c.event_id, ACTIVITY.c.number).where(
+        _tenant(ACTIVITY), ACTIVITY.c.id == bindparam("i")
+    )
+)
 _TAKEN = Statement(_LINES.order_by(JOURNAL.c.position))
 _POLICIES = Statement(select(JOURNAL.c.policy).where(_tenant(JOURNAL)).distinct())
 
 
-@cache
-def _records(table: Table, *, is_sqlite: bool) -> Statement:
-    """Return the records of many events, in any order.
+def _among(table: Table, column: str, *, is_sqlite: bool) -> ColumnElement[bool]:
+    """Return whether a row is the tenant's and one of a list.
 
     SQLite takes a tenant for smaller than the list, and reads all that it has, unless the two are
     looked for as one.
     """
+    found = table.c[column]
     if not is_sqlite:
-        return Statement(select(table).where(_tenant(table), Listed(table.c.event_id, "ids")))
+        return and_(_tenant(table), Listed(found, "ids"))
     listed = func.json_each(bindparam("ids", type_=Text())).table_valued("value", name="listed")
     keys = select(bindparam("t", type_=Text()), listed.c.value).select_from(listed)
-    return Statement(select(table).where(tuple_(table.c.tenant, table.c.event_id).in_(keys)))
+    return tuple_(table.c.tenant, found).in_(keys)
+
+
+@cache
+def _records(table: Table, *, is_sqlite: bool) -> Statement:
+    """Return the records of many events, in any order."""
+    return Statement(select(table).where(_among(table, "event_id", is_sqlite=is_sqlite)))
+
+
+@cache
+def _listed(shape: Any, table: Table, column: str, *, is_sqlite: bool) -> Statement:
+    """Return the rows of one tenant that have one of many names in a column, in any order.
+
+    An order would let SQLite read all that the tenant has, so as not to sort the few.
+    """
+    is_wanted = _among(table, column, is_sqlite=is_sqlite)
+    return Statement(select(*_columns(table, shape)).where(is_wanted))
+
+
+@cache
+def _taken_of(*, is_sqlite: bool) -> Statement:
+    """Return the journal rows of many subjects in the order in which they were taken down.
+
+    They are found by subject and then sorted: in the order of the positions lie those of everybody.
+    """
+    is_wanted = _among(JOURNAL, "subject", is_sqlite=is_sqlite)
+    found = select(*_columns(JOURNAL, Line)).where(is_wanted)
+    return Statement(found.order_by(JOURNAL.c.position + literal_column("0", Integer())))
 
 
 @cache
@@ -213,9 +260,55 @@ class Audit:
         given = {"t": tenant, "i": subject}
         return map(self._line, _OF_SUBJECT.stream(self._link, given, size=BATCH))
 
+    def line_of(self, tenant: str, event: str) -> Line | None:
+        """Return the journal row of an event, or `None` if its id is not known."""
+        rows = _OF_EVENT.raw(self._link, {"t": tenant, "e": event})
+        return self._line(rows[0]) if rows else None
+
+    def of_customer(self, tenant: str, customer: str) -> tuple[str, ...]:
+        """Return the ids of a customer's subjects, in order."""
+        rows = _OF_CUSTOMER.raw(self._link, {"t": tenant, "c": customer})
+        return tuple(row[0] for row in rows)
+
+    def fact_of(self, tenant: str, record: str) -> tuple[str, int] | None:
+        """Return the event behind an activity record and the fact's number, from 0, or `None`."""
+        rows = _OF_RECORD.raw(self._link, {"t": tenant, "i": record})
+        return (rows[0][0], int(rows[0][1])) if rows else None
+
     def taken(self, tenant: str) -> Iterator[Line]:
         """Yield the journal rows of a tenant in the order in which they were taken down."""
         return map(self._line, _TAKEN.stream(self._link, {"t": tenant}, size=BATCH))
+
+    def named(self, tenant: str, subjects: Iterable[str]) -> list[SubjectLine]:
+        """Return those of *subjects* that exist, by id."""
+        return self._listed(SubjectLine, SUBJECT, "id", tenant, subjects)
+
+    def of_customers(self, tenant: str, customers: Iterable[str]) -> list[SubjectLine]:
+        """Return every subject of customers, by id."""
+        return self._listed(SubjectLine, SUBJECT, "customer", tenant, customers)
+
+    def claims_of(self, tenant: str, subjects: Iterable[str]) -> list[ClaimLine]:
+        """Return the claims of subjects, by subject."""
+        return self._listed(ClaimLine, CLAIM_TABLE, "subject", tenant, subjects)
+
+    def owners(self, tenant: str, events: Iterable[str]) -> dict[str, str]:
+        """Return the subjects of those of *events* that there are, by event."""
+        found = self._listed(EventLine, JOURNAL, "event_id", tenant, events)
+        return {line.event_id: line.subject for line in found}
+
+    def taken_of(self, tenant: str, subjects: Iterable[str]) -> Iterator[Line]:
+        """Yield the journal rows of subjects in the order in which they were taken down."""
+        given = {"t": tenant, "ids": json.dumps(sorted(subjects))}
+        statement = _taken_of(is_sqlite=self._link.is_sqlite)
+        return map(self._line, statement.stream(self._link, given, size=BATCH))
+
+    def _listed(
+        self, shape: Any, table: Table, column: str, tenant: str, names: Iterable[str]
+    ) -> list[Any]:
+        given = {"t": tenant, "ids": json.dumps(sorted(names))}
+        statement = _listed(shape, table, column, is_sqlite=self._link.is_sqlite)
+        make = self._subject if shape is SubjectLine else shape._make
+        return sorted(map(make, statement.raw(self._link, given)))
 
     def policies(self, tenant: str) -> set[str]:
         """Return the packs that stand on the journal rows of a tenant."""

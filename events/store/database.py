@@ -20,8 +20,17 @@ class Source(Protocol):
     """Where transactions come from."""
 
     @property
+    def engine(self) -> Engine:
+        """The engine of the database."""
+        ...
+
+    @property
     def writers(self) -> int:
         """How many transactions are worth running at once."""
+        ...
+
+    def has_written(self) -> bool:
+        """Return whether the transaction at hand holds something of ours that may be undone."""
         ...
 
     def writing(self) -> AbstractContextManager[Link]:
@@ -185,14 +194,24 @@ class Own:
 
     @contextmanager
     def reading(self) -> Generator[Link]:
-        """Begin a transaction that only reads and takes no lock."""
+        """Begin a transaction that only reads and takes no lock.
+
+        A database in memory has one connection: inside a transaction of its own, that is read in.
+        """
         with self._link() as (link, connection):
+            if self._in_memory and connection.driver_connection.in_transaction:
+                yield link
+                return
             if self._is_sqlite:
                 link.run("BEGIN")
             try:
                 yield link
             finally:
                 self._roll_back(connection)
+
+    def has_written(self) -> bool:
+        """Return that it does not: a transaction of our own begins with what is committed."""
+        return False
 
     def may_repeat(self, error: StoreError) -> bool:  # noqa: ARG002 – every conflict ends with the transaction
         """Return that it can: a transaction of our own begins anew each time."""

@@ -30,5 +30,9 @@ class FullError(StoreError):
     """There is no room left; nothing was changed."""
 
 
+class UnfitError(StoreError):
+    """A value is beyond what a column can hold; nothing was changed."""
+
+
 class UnreachableError(StoreError):
     """The database does not answer; what was not committed is not there."""

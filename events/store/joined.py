@@ -15,6 +15,8 @@ from sublife.events.tables import SubjectRow
 _DRIVERS = frozenset({"pysqlite", "aiosqlite", "psycopg"})
 _BEGUN = "sublife_begun"
 """Where a connection remembers the host's transaction that we have begun for its driver."""
+_WRITTEN = "sublife_written"
+"""Where a connection remembers the host's transaction in which something of ours was written."""
 _LEGACY = -1
 """`autocommit` of a SQLite connection that begins transactions by the older rules of its driver."""
 
@@ -59,6 +61,7 @@ class Joined:
                 raise _for_the_host(error) from error
         with _savepoint(connection, link):
             yield link
+        connection.info[_WRITTEN] = connection.get_transaction()
         self._expire()
 
     @contextmanager
@@ -68,6 +71,11 @@ class Joined:
         link = _linked(connection)
         with _savepoint(connection, link):
             yield link
+
+    def has_written(self) -> bool:
+        """Return whether the host's transaction holds something of ours, which it may roll back."""
+        connection = self._connection()
+        return connection.info.get(_WRITTEN) is connection.get_transaction()
 
     def may_repeat(self, error: StoreError) -> bool:
         """Return whether another attempt in the same transaction of the host can go better."""

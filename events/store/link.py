@@ -11,6 +11,7 @@ from sublife.events.store.error import (
     FullError,
     LockedError,
     StoreError,
+    UnfitError,
     UnreachableError,
 )
 
@@ -21,6 +22,8 @@ _WHOLE = {"40001", "40P01"}
 _GONE = {"57P01", "57P02", "57P03"}
 """PostgreSQL: shut down by an administrator, crashed, not yet started."""
 _FULL = {"53100", "54000"}
+_UNFIT = "22"
+"""PostgreSQL: how codes of data exceptions begin, such as a figure out of range."""
 _NO_TABLE = "42P01"
 _NO_TABLES = "make our tables in this database with `sublife migrate` first; nothing was changed"
 _SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
@@ -69,8 +72,8 @@ class Link:
         Raises:
             StoreError: the database cannot answer.
         """
-        named = {} if self.is_sqlite else {"name": f"sublife_{next(_numbers)}"}
-        cursor = self.connection.cursor(**named)
+        named = () if self.is_sqlite else (f"sublife_{next(_numbers)}",)
+        cursor = self.connection.cursor(*named)
         try:
             cursor.execute(text, values)
             while found := cursor.fetchmany(size):
@@ -156,6 +159,8 @@ def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:
         )
     if state in _FULL:
         return FullError(f"there is no room left ({said}); make some and submit the event again")
+    if (state or "").startswith(_UNFIT):
+        return UnfitError(f"a value cannot be written ({said}); nothing was changed")
     driver = dialect.loaded_dbapi
     is_gone = state in _GONE or (state or "08").startswith("08")
     if is_gone and isinstance(error, driver.OperationalError | driver.InterfaceError):

@@ -197,6 +197,36 @@ def due(
     return _paged(question, rows, limit, lambda each: [each.due_at.isoformat(), each.subject])
 
 
+@cache
+def _due_of_customers(*, customer: bool, after: bool) -> Statement:
+    keys = [SUBJECT.c.customer, SUBJECT.c.id]
+    query = select(*keys).where(
+        SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at <= bindparam("until")
+    )
+    if customer:
+        query = query.where(SUBJECT.c.customer == bindparam("f_customer"))
+    if after:
+        query = query.where(_behind(keys))
+    return Statement(query.order_by(*keys).limit(bindparam("n", type_=Integer())))
+
+
+def due_by_customer(
+    link: Link,
+    tenant: str,
+    until: datetime,
+    *,
+    customer: str | None = None,
+    after: tuple[str, str] | None = None,
+    limit: int,
+) -> list[tuple[str, str]]:
+    """Return customer and id of subjects due by *until*, inclusive, by customer, then id."""
+    values: dict[str, Any] = {"t": tenant, "until": _instant(link, until, "until"), "n": limit}
+    values["f_customer"] = customer
+    values |= dict(zip(("k_customer", "k_id"), after or ("", ""), strict=True))
+    statement = _due_of_customers(customer=customer is not None, after=after is not None)
+    return [(row[0], row[1]) for row in statement.raw(link, values)]
+
+
 def _instant(link: Link, at: datetime | None, name: str) -> Any:
     """Return an instant of the caller's, of whatever zone, as the driver takes it.
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from functools import lru_cache
 from typing import Any, ClassVar, cast
 
-from msgspec.json import encode as to_json
+from pydantic_core import to_json
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -19,6 +19,7 @@ from sqlalchemy import (
     and_,
     bindparam,
     delete,
+    exists,
     func,
     literal_column,
     select,
@@ -369,6 +370,20 @@ _DUE = (
 )
 CLAIM = Statement(_DUE.with_for_update(skip_locked=True))
 CLAIM_WAITING = Statement(_DUE.with_for_update())
+_OTHER = SUBJECT.alias("other")
+CLAIM_UNPAUSED = Statement(
+    _DUE.where(
+        ~Listed(SUBJECT.c.lifecycle, "paused"),
+        ~exists().where(
+            _OTHER.c.tenant == SUBJECT.c.tenant,
+            _OTHER.c.customer == SUBJECT.c.customer,
+            _OTHER.c.customer != literal_column("''", Text()),
+            _OTHER.c.due_at <= SUBJECT.c.due_at,
+            Listed(_OTHER.c.lifecycle, "paused"),
+        ),
+    ).with_for_update(skip_locked=True, of=SUBJECT)
+)
+"""Where lifecycles are paused: what is due to them holds up the rest of their customer."""
 DUE_HELD = Statement(
     select(*_HELD)
     .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from functools import partial
 from itertools import takewhile
 from typing import Any, NamedTuple
@@ -13,11 +13,23 @@ from sublife.events.store.chain import START, chained
 from sublife.events.store.entry import Entry, entry_of
 from sublife.events.store.error import ConflictError, IsolationError
 from sublife.events.store.link import Link
+from sublife.events.store.notice import NEAR, announce
+from sublife.events.store.pause import (
+    HeldUp,
+    Pause,
+    PausedError,
+    held_up,
+    paused_lifecycles,
+    pauses_of,
+    refuse_paused,
+    refuse_paused_due,
+)
 from sublife.events.store.record import record_rows
 from sublife.events.store.statement import (
     ADVISORY,
     BY_ID,
     CLAIM,
+    CLAIM_UNPAUSED,
     CLAIM_WAITING,
     DROP_CLAIM,
     KNOWN,
@@ -127,6 +139,10 @@ class Transaction:
         self._journal: list[tuple[Any, ...]] = []
         self._activities: list[tuple[Any, ...]] = []
         self._orders: list[tuple[Any, ...]] = []
+        self._announces = not (link.is_sqlite or reading)
+        self._near = datetime.min.replace(tzinfo=UTC)
+        self._pauses: tuple[Pause, ...] | None = None
+        self._held_up: dict[str, HeldUp | None] = {}
 
     @property
     def touched(self) -> Touched:
@@ -246,6 +262,8 @@ class Transaction:
     ) -> tuple[tuple[str, ...], datetime, bool]:
         """Hold the subjects that are due first, and tell how far they may be moved.
 
+        What is paused is passed over, unless it is waited for.
+
         Args:
             until: UTC instant; what is due later stays.
             limit: how many to hold.
@@ -260,15 +278,68 @@ class Transaction:
             "until": stored(until, self._link.dialect),
             "n": limit + len(but) + 1,
         }
+        self._announces &= waiting  # who settles goes on until nothing is due
         statement = CLAIM_WAITING if waiting else CLAIM
+        if not waiting and self.pauses:
+            paused = paused_lifecycles(self.pauses)
+            if paused is None:
+                return (), until, False
+            statement, key["paused"] = CLAIM_UNPAUSED, paused
         rows = [row for row in self._rows(statement, key) if row.id not in but]
         if rows and not self._reading:
             self._number = rows[0].number
         for row in rows[:limit]:
             self._keep(row)
+        if self.pauses:
+            held = [self._held[row.id] for row in rows[:limit]]
+            self._hold_up({each.snapshot.customer for each in held if each} - self._held_up.keys())
         more = len(rows) > limit
         horizon = restored(rows[limit].due_at) if more else until
         return tuple(row.id for row in rows[:limit]), horizon, more
+
+    @property
+    def pauses(self) -> tuple[Pause, ...]:
+        """What is paused of the tenant; nothing to who only looks, since a pause moves no instant.
+
+        It is asked once in a transaction.
+        """
+        if self._pauses is None:
+            self._pauses = () if self._reading else pauses_of(self._link, self.tenant)
+        return self._pauses
+
+    def refuse_paused(self, event: Event) -> None:
+        """Let an event pass whose subject is not paused, nor its customer held up by what is.
+
+        Raises:
+            PausedError: it is.
+        """
+        refuse_paused(self.pauses, event)
+        if (held := self.held(event.subject)) and (customer := held.snapshot.customer):
+            if customer not in self._held_up:
+                self._hold_up({customer})
+            if (found := self._held_up[customer]) and found.since <= event.at:
+                raise PausedError(event.subject, found.pause, found.subject)
+
+    def hold_up(self, *waiting: HeldUp) -> None:
+        """Let nothing of a customer happen from an instant on."""
+        self._hold_up({each.customer for each in waiting} - self._held_up.keys())
+        for each in waiting:
+            known = self._held_up[each.customer]
+            if known is None or each.since < known.since:
+                self._held_up[each.customer] = each
+
+    def _hold_up(self, customers: Collection[str]) -> None:
+        """Ask from when on customers are held up by what is paused and due to them."""
+        found = held_up(self._link, self.tenant, self.pauses, customers)
+        self._held_up |= dict.fromkeys(customers) | found
+
+    def refuse_paused_due(self, until: datetime) -> None:
+        """Do nothing if no paused subject of the tenant has something due by *until*.
+
+        Raises:
+            PausedError: one has.
+        """
+        refuse_paused_due(self._link, self.tenant, self.pauses, until)
 
     def _rows(self, statement: Statement, key: Mapping[str, Any]) -> list[Any]:
         """Ask, and lock what is found unless nothing will be written."""
@@ -293,6 +364,7 @@ class Transaction:
             self._lock_customer(snapshot.customer)
         timer = next_timer(snapshot, event.lifecycle)
         self._held[event.subject] = Held(snapshot, event.lifecycle, timer)
+        self._near = recorded_at + NEAR
         self._take_down(
             event,
             written(recorded_at),
@@ -433,6 +505,8 @@ class Transaction:
             if rows:
                 bulk.write(self._link, rows)
         self._write_claims()
+        if self._announces and self._is_near():
+            announce(self._link)
         for name in self._dirty:
             self._lines[name].stored = self._lines[name].sequence if self._held[name] else 0
         self._journal, self._activities, self._orders = [], [], []
@@ -464,6 +538,11 @@ class Transaction:
                     f"a subject of {', '.join(self._dirty)} was changed by another writer; "
                     "submit the event again"
                 )
+
+    def _is_near(self) -> bool:
+        """Return whether what is written is due so soon that a daemon cannot wait for its beat."""
+        timers = (held.timer for name in self._dirty if (held := self._held[name]))
+        return any(timer and timer.due_at <= self._near for timer in timers)
 
     def _row(self, held: Held, line: _Line) -> tuple[Any, ...]:
         """Return what changes on a subject's row (`CHANGING`); its earliest timer stands on it."""

@@ -17,7 +17,7 @@ from sqlalchemy import Connection, Engine, create_engine, text
 from sublife.events import migrations
 from sublife.events.migrations.partition import PLAIN, Partitions
 from sublife.events.store.database import MEMORY, open_engine
-from sublife.events.store.schema import SchemaError, Standing, changing, look, standing_of
+from sublife.events.store.schema import SchemaError, Standing, changing, look, opened, standing_of
 
 EMPTY = "base"
 """What stands for a database without tables, where a revision is asked for."""
@@ -67,6 +67,31 @@ def upgrade(
             made = _make_months(connection, *months) if months else ()
             now = form_of(connection)
         return Upgraded(standing.found, tuple(steps), made, now)
+
+
+def make_months(url: str, first: date, ahead: int) -> tuple[str, ...]:
+    """Make the partitions of months to come; nothing where the tables are not cut by month.
+
+    Args:
+        url: of a database whose tables are up to date.
+        first: any day of the first month that must have its partition.
+        ahead: how many months follow it.
+
+    Returns:
+        The names of those that were not there.
+
+    Raises:
+        StoreError: it cannot be opened, or refuses.
+    """
+    with _engine(url) as engine:
+        if engine.dialect.name != "postgresql":
+            return ()
+        with opened(engine) as connection:
+            is_cut = form_of(connection).months
+        if not is_cut:
+            return ()
+        with changing(engine) as connection:
+            return _make_months(connection, first, ahead)
 
 
 def standing(url: str) -> Standing:

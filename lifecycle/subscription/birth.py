@@ -16,6 +16,7 @@ from sublife.lifecycle.model import (
     Effect,
     Fact,
     FollowUp,
+    ModelError,
     P,
     PartnerType,
     Payload,
@@ -52,6 +53,7 @@ from sublife.lifecycle.subscription.term import (
 )
 
 _ONE_DAY = timedelta(days=1)
+_STATES = frozenset(State)
 _COUNTED = frozenset({State.PENDING, State.ACTIVE, State.SUSPENDED})
 _CONTINUITY: Mapping[str, Continuity] = MappingProxyType(
     {
@@ -285,8 +287,16 @@ def adopt(case: Case[Subscription, Adopt]) -> Effect[Subscription]:
     """Take over a subscription that exists already, in the state its export shows.
 
     No order record: nothing was ordered.
+
+    Raises:
+        ModelError: its state is none.
     """
     subject = replace(case.data.subscription, id=case.event.subject)
+    if subject.state not in _STATES:
+        known = ", ".join(State)
+        raise ModelError(
+            f'adopt of {subject.id}: there is no state "{subject.state}"; give one of {known}'
+        )
     subject = replace(subject, microsoft_leads=microsoft_leads(subject, case.policy))
     return Effect(subject, (Fact("subscription-adopted", {"state": subject.state}),))
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
-from datetime import UTC, date, datetime
+from datetime import UTC, date, datetime, timedelta
 from itertools import compress, count
 from pathlib import Path
 from typing import Any
@@ -16,8 +16,10 @@ from sublife.events.store import Store
 from sublife.events.store.upgrade import upgrade
 from sublife.events.tables import metadata
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import EMPTY, Actor, ActorKind, Event, Payload
-from sublife.lifecycle.subscription.model import Product, Purchase, Subscription
+from sublife.lifecycle.migration.model import Schedule
+from sublife.lifecycle.model import EMPTY, Actor, ActorKind, Event, Payload, Role
+from sublife.lifecycle.programme import Enrol, Fulfil, Item
+from sublife.lifecycle.subscription.model import Platform, Product, Purchase, Subscription
 from sublife.scheduler.clock import SimulatedClock
 
 SOLD_AT = datetime(2024, 10, 1, 2, 35, tzinfo=UTC)
@@ -175,3 +177,49 @@ def open_desk() -> Iterator[Callable[..., Desk]]:
 def desk(url: str, open_desk: Callable[..., Desk]) -> Desk:
     """A desk at an empty store."""
     return open_desk(url)
+
+
+LEGACY_AT = datetime(2022, 2, 15, 8, tzinfo=UTC)
+
+
+@pytest.fixture
+def three_customers() -> Callable[[Desk], None]:
+    """Lets three customers buy in February 2022 and plan until November.
+
+    Tailspin migrates one subscription by day and one with its add-on at its renewal, Northwind is
+    led by the distributor at its term ends, and Fabrikam has nothing to move.
+    """
+
+    def begin(desk: Desk) -> None:
+        legacy: dict[str, Any] = {"platform": Platform.LEGACY}
+        for customer in ("tailspin", "northwind"):
+            for number in (1, 2):
+                desk.sell(f"{customer}-{number}", LEGACY_AT, customer=customer, **legacy)
+            legacy["add_on_to"] = f"{customer}-2"
+            desk.sell(f"{customer}-3", LEGACY_AT, customer=customer, **legacy)
+            del legacy["add_on_to"]
+        desk.sell("fabrikam-1", LEGACY_AT, customer="fabrikam", autorenew=False)
+        later = LEGACY_AT + timedelta(days=20)
+        desk.sell("northwind-4", later, customer="northwind", autorenew=False)
+        desk.clock.move(datetime(2022, 11, 5, 8, tzinfo=UTC))
+        programme = "contoso/northwind"
+        _ask(desk, "enrol", programme, Enrol("northwind", "contoso"), "programme")
+        for item in Item:
+            _ask(desk, "fulfil", programme, Fulfil(item, "1"), "programme", str(item))
+        by_day = datetime(2022, 12, 10, tzinfo=UTC)
+        targets: list[dict[str, Any]] = [{"target_at": by_day}, {"migrate_on_renewal": True}]
+        for number, target in enumerate(targets, 1):
+            name = f"tailspin-{number}"
+            plan: Any = {"customer": "tailspin", "subscription": name, "into": f"{name}-nce"}
+            _ask(desk, "schedule", f"m{number}", Schedule(**plan, **target), "migration")
+
+    return begin
+
+
+def _ask(
+    desk: Desk, name: str, subject: str, data: Payload, lifecycle: str, mark: str = ""
+) -> None:
+    event_id, at = f"{name}-{subject}{mark}", desk.clock.now()
+    mia = Actor(ActorKind.USER, "mia", Role.GLOBAL_ADMIN, "contoso")
+    outcome = submit(desk.store, Event(event_id, name, subject, at, mia, data, None, lifecycle))
+    assert outcome.accepted, outcome.refusal

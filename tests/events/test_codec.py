@@ -1,7 +1,9 @@
 """Snapshots, payloads, actors and outcomes to JSON and back."""
 
 import json
-from dataclasses import fields
+import subprocess
+import sys
+from dataclasses import fields, replace
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from typing import Any
@@ -183,6 +185,21 @@ def test_a_snapshot_is_written_the_same_way_again(subscription: Subscription) ->
     assert codec.encode(codec.decode_snapshot("subscription", text)) == text
 
 
+class _Frozen(datetime):
+    """An instant of a class of its own, as clocks that stand still give it."""
+
+
+@given(SUBSCRIPTIONS)
+def test_an_instant_of_another_class_is_written_as_any(subscription: Subscription) -> None:
+    """What a frozen clock gives is an instant too."""
+    at = subscription.changed_at
+    frozen = _Frozen.combine(at.date(), at.timetz())
+
+    text = codec.encode(replace(subscription, changed_at=frozen, window_opened_at=frozen))
+
+    assert text == codec.encode(replace(subscription, changed_at=at, window_opened_at=at))
+
+
 def test_the_strategy_covers_every_field_of_a_subscription() -> None:
     """A field added to the model has to be added here."""
     assert {field.name for field in fields(Subscription)} == set(FIELDS)
@@ -264,3 +281,29 @@ def test_what_equals_its_default_is_left_out() -> None:
             )
         )["price"]
     )
+
+
+MANY_AT_ONCE = """
+import sys, threading
+from contextlib import suppress
+from sublife.events.codec import decode_snapshot
+from sublife.lifecycle.catalog import LIFECYCLES
+sys.setswitchinterval(1e-6)
+ready = threading.Barrier(8)
+def work():
+    ready.wait()
+    for lifecycle in LIFECYCLES:
+        with suppress(ValueError):
+            decode_snapshot(lifecycle, '{"id": "s1"}')
+threads = [threading.Thread(target=work) for _ in range(8)]
+for each in threads: each.start()
+for each in threads: each.join()
+"""
+
+
+def test_several_threads_may_read_their_first_snapshots_at_once() -> None:
+    """What reads them is built once, by one of them; else the process could crash."""
+    command = [sys.executable, "-c", MANY_AT_ONCE]
+    codes = [subprocess.run(command, check=False).returncode for _ in range(5)]
+
+    assert codes == [0] * 5

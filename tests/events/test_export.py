@@ -171,10 +171,14 @@ class TestCsv:
             ("transfer-completed", "update_transfer"),
             ("new-commerce-migration-created", "create_new_commerce_migration"),
             ("new-commerce-migration-completed", "create_new_commerce_migration"),
+            ("new-commerce-migration-failed", "create_new_commerce_migration"),
+            ("ea-renewal-scheduled", "create_new_commerce_migration"),
+            ("ea-renewal-completed", "create_new_commerce_migration"),
+            ("ea-renewal-schedule-failed", "create_new_commerce_migration"),
         ],
     )
     def test_an_action_is_a_word_of_the_audit_vocabulary(self, fact: str, action: str) -> None:
-        """EVT-08: the operation and its resource type."""
+        """EVT-08: the operation and its resource type; a move is a migration (EVT-01)."""
         assert operation_of(activity(fact=fact)) == (action, AUDIT_WORDS[action])
 
     def test_every_recorded_fact_has_an_action(self) -> None:

@@ -1,6 +1,7 @@
 """submit() and settle(): one door, one transaction per event, one effect per event id."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
@@ -377,6 +378,16 @@ class TestNothingWritten:
             desk.do("add_seats", "s1", MID_TERM, BuyAgain("s2"))
 
         assert desk.rows() == rows
+
+    def test_a_request_of_another_lifecycle_writes_nothing(self, desk: "Desk") -> None:
+        desk.sell("s1")
+        before = desk.rows()
+        event = replace(desk.event("accept_relationship", "s1", SOLD_AT), lifecycle="customer")
+
+        with pytest.raises(ModelError, match="it is a Subscription, which does not live by"):
+            submit(desk.store, event)
+
+        assert desk.rows() == before
 
     def test_a_settling_without_a_time_zone_is_refused(self, desk: "Desk") -> None:
         """GEN-01: an instant without a zone is none."""

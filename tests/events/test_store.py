@@ -521,7 +521,7 @@ class TestIndexes:
             with desk.store.transaction() as tx:
                 tx.look(event)
 
-        plan = _plan(desk.store.engine, ask, "sublife_journal")
+        plan = _plan(desk.store.engine, ask, "sublife_journal.event_id")
 
         assert "(tenant=? AND event_id=?)" in plan
         assert "SCAN sublife" not in plan

@@ -23,6 +23,7 @@ from sublife.lifecycle.machine import (
     decide,
     definition,
     may,
+    reads,
     table,
 )
 from sublife.lifecycle.model import (
@@ -396,6 +397,21 @@ def test_an_unknown_lifecycle_is_a_mistake_that_names_value_and_remedy(policy: P
 
     with pytest.raises(UnknownLifecycleError, match='no lifecycle "warranty"; use one of subscr'):
         decide(None, event, policy)
+
+
+def test_a_snapshot_in_a_state_that_is_none_cannot_be_adopted(policy: Policy) -> None:
+    event = _event("adopt", BOUGHT_AT, Adopt(replace(OTHER, state="asleep")))
+
+    with pytest.raises(ModelError, match='adopt of s1: there is no state "asleep"; give one of'):
+        decide(None, event, policy)
+
+
+def test_a_subject_of_another_lifecycle_is_a_mistake_that_names_both(subjects: Subjects) -> None:
+    subject, at = subjects["year", "active"]
+    event = replace(_event("register", at), lifecycle="customer")
+
+    with pytest.raises(ModelError, match="register on s1: it is a Subscription, which does not"):
+        reads(subject, event)
 
 
 def test_an_instant_without_a_zone_is_a_mistake_that_shows_the_remedy() -> None:

@@ -5,9 +5,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
+from sublife.events.intake import submit
 from sublife.events.store import Store
-from sublife.scheduler.clock import SimulatedClock
+from sublife.lifecycle.dates import Billing, Term
+from sublife.lifecycle.model import Actor, ActorKind, Event
+from sublife.lifecycle.subscription.model import Product, Purchase
+from sublife.scheduler.cli import app
+from sublife.scheduler.clock import SimulatedClock, SystemClock
 from sublife.scheduler.replay import Result, run
 from sublife.scheduler.scenario import loads
 
@@ -77,3 +83,67 @@ def play(store: Store) -> Callable[[str], Result]:
         return run(loads(text, Path("scenario.yaml")), store)
 
     return play_
+
+
+@pytest.fixture(params=["sqlite", "postgresql"])
+def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of an empty database of each kind, for commands that open it by themselves."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("empty_database"))
+    return f"sqlite:///{tmp_path / 'store.db'}"
+
+
+SOLD_AT = datetime(2024, 10, 1, 2, 35, tzinfo=UTC)
+
+
+@pytest.fixture
+def lapsing(database: str) -> str:
+    """A store in which `s1` of Tailspin and `s2` of Northwind lapse on 1 October 2025."""
+    opened = Store.open(database, clock=SimulatedClock(SOLD_AT))
+    amy = Actor(ActorKind.USER, "amy")
+    for subject, customer in (("s1", "tailspin"), ("s2", "northwind")):
+        order = Purchase(
+            customer, "contoso", Product("E3"), 30, Term.P1Y, Billing.MONTHLY, autorenew=False
+        )
+        submit(opened, Event(f"order-{subject}", "purchase", subject, SOLD_AT, amy, order))
+    opened.close()
+    return database
+
+
+class Said:
+    """What a run of the command line printed, and its exit status."""
+
+    def __init__(self, arguments: tuple[object, ...]) -> None:
+        result = CliRunner().invoke(app, [str(each) for each in arguments])
+        assert result.exception is None or isinstance(result.exception, SystemExit), result
+        self.status = result.exit_code
+        self.out = result.stdout
+        self.complaints = " ".join(result.stderr.split())
+
+    @property
+    def words(self) -> str:
+        """What was printed, with every gap one space."""
+        return " ".join(self.out.split())
+
+
+@pytest.fixture
+def sublife() -> Callable[..., Said]:
+    """Runs the command line."""
+
+    def run_(*arguments: object) -> Said:
+        return Said(arguments)
+
+    return run_
+
+
+@pytest.fixture
+def set_now(monkeypatch: pytest.MonkeyPatch) -> Callable[[datetime], None]:
+    """Lets the machine's clock show an instant, for commands that work in this process."""
+
+    def set_(at: datetime) -> None:
+        def now(_self: SystemClock) -> datetime:
+            return at
+
+        monkeypatch.setattr(SystemClock, "now", now)
+
+    return set_

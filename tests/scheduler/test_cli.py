@@ -70,12 +70,19 @@ class TestReplay:
         for words in (
             "A sale, a refused reactivation and a suspension",
             "2024-10-01 02:35:00Z",
-            "purchase by amy",
+            "Amy buys 30 seats of E3 for tailspin, 1 year, billed monthly.",
             "→ active",
-            "BAD_STATE",
+            "Amy wants to reactivate it. Refused:",
             "SUB-07 SUB-08",
         ):
             assert words in out
+
+    def test_the_names_of_events_and_facts_can_be_shown(self, write: Write, sale: str) -> None:
+        """For whoever writes scenarios."""
+        out = Said("replay", write(sale), "--names").out
+
+        assert "purchase (subscription-created) Amy buys" in out
+        assert "reactivate (BAD_STATE) Amy wants to" in out
 
     def test_timelines_can_be_left_out(self, write: Write, sale: str) -> None:
         """Only the summary."""
@@ -288,7 +295,7 @@ class TestReplayForMachines:
 
 
 class TestRules:
-    def test_every_rule_of_the_built_chapters_is_listed(self) -> None:
+    def test_every_rule_is_listed(self) -> None:
         """With what it says, its source, where it is applied and what shows it."""
         said = Said("rules", "--scenarios", ROOT / "scenarios", "--json")
 
@@ -323,9 +330,11 @@ class TestRules:
         assert "SUB-04 has no scenario; add one that shows it" in said.complaints
         assert "SUB-07 has no scenario" not in said.complaints
 
-    def test_a_folder_that_shows_every_built_rule_has_no_gap(self, write: Write, sale: str) -> None:
+    def test_a_folder_that_shows_every_rule_with_an_effect_has_no_gap(
+        self, write: Write, sale: str
+    ) -> None:
         """Status 0 with a summary."""
-        built = ", ".join(rule.id for rule in rules().values() if rule.is_built)
+        built = ", ".join(rule.id for rule in rules().values() if rule.has_effect)
         folder = write(sale.replace("SUB-02, SUB-07", built), "all/sale.yaml").parent
 
         said = Said("rules", "--check", "--scenarios", folder)

@@ -40,6 +40,21 @@ class TestSystemClock:
         assert abs(shown[1] - shown[0]) < timedelta(minutes=1)
 
     @pytest.mark.freeze_time("2025-09-30 23:59:59")
+    def test_steady_seconds_go_on_whatever_the_clock_is_set_to(
+        self, freezer: "FrozenDateTimeFactory"
+    ) -> None:
+        """A clock that jumps a day ahead or back moves them by nothing of the kind."""
+        clock = SystemClock()
+        before = clock.steady()
+
+        freezer.move_to("2025-10-01 23:59:59")
+        ahead = clock.steady() - before
+        freezer.move_to("2025-09-29 23:59:59")
+        back = clock.steady() - before
+
+        assert 0 <= ahead <= back < 3600
+
+    @pytest.mark.freeze_time("2025-09-30 23:59:59")
     def test_it_goes_on_by_itself(self, freezer: "FrozenDateTimeFactory") -> None:
         """It is read anew every time."""
         clock = SystemClock()
@@ -103,3 +118,12 @@ class TestSimulatedClock:
             clock.move((AT + SECOND).replace(tzinfo=None))
 
         assert clock.now() == AT
+
+    def test_to_itself_it_never_jumps(self) -> None:
+        """Its steady seconds are those it was moved by."""
+        clock = SimulatedClock(AT)
+        before = clock.steady()
+
+        clock.move(AT + timedelta(days=30))
+
+        assert clock.steady() - before == timedelta(days=30).total_seconds()

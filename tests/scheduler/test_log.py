@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 from typer.testing import CliRunner
 
-from sublife.events.export import ACTIVITIES, ORDERS
+from sublife.events.export import ACTIVITIES, ORDERS, month_before
 from sublife.events.intake import settle, submit
 from sublife.events.store import Store
 from sublife.lifecycle.dates import Billing, Term
@@ -18,7 +18,6 @@ from sublife.lifecycle.model import Actor, ActorKind, Event
 from sublife.lifecycle.subscription.model import Product, Purchase
 from sublife.scheduler.cli import app
 from sublife.scheduler.clock import SimulatedClock
-from sublife.scheduler.log import month_before
 
 FACTS = ("subscription-expired", "subscription-grace-started", "subscription-disabled")
 

@@ -46,6 +46,8 @@ from sublife.events.store.entry import entry_of
 from sublife.events.store.error import ConflictError, StoreError
 from sublife.events.store.link import Link
 from sublife.events.store.page import LIMIT, Page
+from sublife.events.store.pause import is_halted
+from sublife.events.store.simulated import refuse_simulated
 from sublife.events.store.statement import restored, stored
 
 __all__ = [
@@ -116,13 +118,15 @@ class Deliveries:
 
         Raises:
             RestoredError: the journal carries transaction numbers of another server.
+            SimulatedTenantError: the tenant is simulated; nothing of it is handed on.
             UnknownConsumerError: there is no consumer of that name.
         """
 
         def work(link: Link) -> tuple[int, bool]:
+            refuse_simulated(link, self.tenant, f'relaying to "{name}"')
             consumer.check_numbers(link, self.tenant)
             row = consumer.locked(link, self.tenant, name)
-            if row.paused_at is not None:
+            if row.paused_at is not None or is_halted(link, self.tenant):
                 return 0, False
             begin = Cursor(row.stamp, row.position)
             reach = journal.following(link, self.tenant, begin, limit)
@@ -150,21 +154,23 @@ class Deliveries:
             from_start: whether a new handler gets all facts there are.
 
         Returns:
-            The turn; `None` while another process has it, or the handler is paused.
+            The turn; `None` while another process has it, or the handler or the tenant is paused.
 
         Raises:
             ConsumerTakenError: the name is an endpoint's.
             RestoredError: the journal carries transaction numbers of another server.
+            SimulatedTenantError: the tenant is simulated; nothing of it is handed on.
         """
 
         def work(link: Link) -> Turn | None:
+            refuse_simulated(link, self.tenant, f'the handler "{name}"')
             consumer.check_numbers(link, self.tenant)
             if not CONSUMER_FOUND.rows(link, {"t": self.tenant, "c": name}):
                 consumer.add_consumer(link, self.tenant, name, now, from_start=from_start)
             consumer.refuse_endpoint(link, self.tenant, name)
             row = consumer.locked(link, self.tenant, name)
             taken = row.leased_until is not None and restored(row.leased_until) > now
-            if taken or row.paused_at is not None:
+            if taken or row.paused_at is not None or is_halted(link, self.tenant):
                 return None
             key = {"t": self.tenant, "c": name, "until": stored(until, link.dialect)}
             TAKE_TURN.write(link, [{**key, "new_turn": row.turn + 1}])
@@ -210,16 +216,22 @@ class Deliveries:
     ) -> tuple[Claimed, ...]:
         """Claim what is due for a consumer that is not paused, one fact of each subject.
 
+        Nothing is, while the whole tenant is paused.
+
         Args:
             name: of the consumer.
             now: UTC instant.
             until: UTC instant from which the claim is void, should nothing be heard of it.
             limit: how many.
+
+        Raises:
+            SimulatedTenantError: the tenant is simulated; nothing of it is handed on.
         """
 
         def work(link: Link) -> tuple[Claimed, ...]:
+            refuse_simulated(link, self.tenant, f'delivering to "{name}"')
             rows = CONSUMER_FOUND.rows(link, {"t": self.tenant, "c": name})
-            if not rows or rows[0].paused_at is not None:
+            if not rows or rows[0].paused_at is not None or is_halted(link, self.tenant):
                 return ()
             return attempt.claim(link, self.tenant, name, now, until, limit=limit)
 

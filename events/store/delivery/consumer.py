@@ -24,6 +24,7 @@ from sublife.events.store.delivery.statement import (
 )
 from sublife.events.store.error import StoreError
 from sublife.events.store.link import Link
+from sublife.events.store.simulated import refuse_simulated
 from sublife.events.store.statement import restored, written
 
 
@@ -60,7 +61,9 @@ def add_consumer(link: Link, tenant: str, name: str, now: datetime, *, from_star
 
     Raises:
         ConsumerTakenError: there is a consumer of that name.
+        SimulatedTenantError: the tenant is simulated; nothing of it is handed on.
     """
+    refuse_simulated(link, tenant, f'the endpoint or handler "{name}"')
     if CONSUMER_FOUND.rows(link, {"t": tenant, "c": name}):
         raise _taken(tenant, name, "endpoint or handler")
     cursor = Cursor(BEGINNING, 0) if from_start else _present(link, tenant)

@@ -1,0 +1,105 @@
+"""The daemons of a database: who runs, and when each last beat."""
+
+from datetime import datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import bindparam, delete, select, update
+
+from sublife.events.store.database import Source
+from sublife.events.store.delivery.work import write
+from sublife.events.store.link import Link
+from sublife.events.store.statement import Bulk, Statement, restored, stored, table_of, written
+from sublife.events.tables import DaemonRow
+
+DAEMON = table_of(DaemonRow)
+_NEW = Bulk(DAEMON)
+_ALL = Statement(select(DAEMON).order_by(DAEMON.c.started_at, DAEMON.c.id))
+_OURS = DAEMON.c.id == bindparam("i")
+_BEAT = Statement(update(DAEMON).where(_OURS).values(beat_at=bindparam("at")))
+_STOP = Statement(
+    update(DAEMON).where(_OURS).values(beat_at=bindparam("at"), stopped_at=bindparam("at"))
+)
+_FORGET = Statement(delete(DAEMON).where(DAEMON.c.beat_at < bindparam("at")))
+
+
+class Daemon(NamedTuple):
+    """One process of `sublife daemon`.
+
+    Args:
+        id: of this run, never used again.
+        host: the name of the machine.
+        pid: of the process.
+        release: of sublife.
+        started_at: UTC instant.
+        beat_at: UTC instant of its latest sign of life.
+        stopped_at: UTC instant at which it left; `None` while it runs, and if it was killed.
+    """
+
+    id: str
+    host: str
+    pid: int
+    release: str
+    started_at: datetime
+    beat_at: datetime
+    stopped_at: datetime | None = None
+
+
+class Daemons:
+    """The daemons of a database.
+
+    Args:
+        source: where transactions come from.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def all(self) -> tuple[Daemon, ...]:
+        """Return every daemon that is not forgotten, the oldest first."""
+        with self._source.reading() as link:
+            return tuple(map(_daemon_of, _ALL.rows(link, {})))
+
+    def beat(self, daemon: Daemon) -> None:
+        """Write down that a daemon lives; the first beat brings it in."""
+
+        def work(link: Link) -> None:
+            key = {"i": daemon.id, "at": stored(daemon.beat_at, link.dialect)}
+            if not _BEAT.write(link, [key]):
+                _NEW.write(link, [_row(daemon)])
+
+        write(self._source, work)
+
+    def stop(self, daemon: Daemon, now: datetime) -> None:
+        """Write down that a daemon leaves."""
+        write(
+            self._source,
+            lambda link: _STOP.write(link, [{"i": daemon.id, "at": stored(now, link.dialect)}]),
+        )
+
+    def forget(self, before: datetime) -> int:
+        """Forget daemons whose latest beat was before a UTC instant; return how many."""
+        return write(
+            self._source,
+            lambda link: _FORGET.write(link, [{"at": stored(before, link.dialect)}]),
+        )
+
+
+def _row(daemon: Daemon) -> tuple[Any, ...]:
+    return (
+        *daemon[:4],
+        written(daemon.started_at),
+        written(daemon.beat_at),
+        written(daemon.stopped_at),
+    )
+
+
+def _daemon_of(row: Any) -> Daemon:
+    return Daemon(
+        row.id,
+        row.host,
+        row.pid,
+        row.release,
+        restored(row.started_at),
+        restored(row.beat_at),
+        restored(row.stopped_at) if row.stopped_at else None,
+    )

@@ -1,0 +1,145 @@
+"""What a look after a database's health asks of it: deliveries that stand, partitions that fill."""
+
+from datetime import date, datetime
+from typing import Any, NamedTuple
+
+from sqlalchemy import and_, bindparam, func, literal_column, select
+
+from sublife.events.migrations.partition import BY_MONTH
+from sublife.events.store.database import Source
+from sublife.events.store.delivery.statement import CONSUMER, DELIVERY
+from sublife.events.store.link import Link
+from sublife.events.store.statement import Statement, restored, stored
+from sublife.events.store.tenants import is_live
+from sublife.lifecycle.dates import add_months
+
+
+class Standing(NamedTuple):
+    """Deliveries of one consumer that stand still.
+
+    Args:
+        tenant: whose they are.
+        consumer: the handler or endpoint.
+        number: how many.
+        since: UTC instant of the oldest: when it was due, or was given up.
+    """
+
+    tenant: str
+    consumer: str
+    number: int
+    since: datetime
+
+
+class PausedConsumer(NamedTuple):
+    """A handler or endpoint to which nothing is handed on.
+
+    Args:
+        tenant: whose it is.
+        name: of the handler or endpoint.
+        paused_at: UTC instant.
+        because: why.
+    """
+
+    tenant: str
+    name: str
+    paused_at: datetime
+    because: str
+
+
+class Months(NamedTuple):
+    """How the tables that are cut by month stand.
+
+    Args:
+        stray: tables of which rows lie in the default partition.
+        missing: partitions of this month and the next that are not there.
+    """
+
+    stray: tuple[str, ...]
+    missing: tuple[str, ...]
+
+
+_GROUP = (DELIVERY.c.tenant, DELIVERY.c.consumer)
+_OVERDUE = Statement(
+    select(*_GROUP, func.count().label("number"), func.min(DELIVERY.c.next_attempt_at).label("at"))
+    .join_from(
+        DELIVERY,
+        CONSUMER,
+        and_(CONSUMER.c.tenant == DELIVERY.c.tenant, CONSUMER.c.name == DELIVERY.c.consumer),
+    )
+    .where(
+        DELIVERY.c.next_attempt_at < bindparam("before"),
+        CONSUMER.c.paused_at.is_(None),
+        is_live(DELIVERY.c.tenant),
+    )
+    .group_by(*_GROUP)
+    .order_by(*_GROUP)
+)
+_DEAD = Statement(
+    select(*_GROUP, func.count().label("number"), func.min(DELIVERY.c.ended_at).label("at"))
+    .where(DELIVERY.c.status == literal_column("'dead'"))
+    .group_by(*_GROUP)
+    .order_by(*_GROUP)
+)
+_PAUSED = Statement(
+    select(CONSUMER.c.tenant, CONSUMER.c.name, CONSUMER.c.paused_at, CONSUMER.c.paused_because)
+    .where(CONSUMER.c.paused_at.is_not(None))
+    .order_by(CONSUMER.c.tenant, CONSUMER.c.name)
+)
+_TABLES = (
+    "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid) "
+    "AND relname LIKE 'sublife\\_%%'"
+)
+
+
+class Health:
+    """Looks at a whole database, every tenant of it; nothing is changed.
+
+    Args:
+        source: where transactions come from.
+    """
+
+    def __init__(self, source: Source) -> None:
+        self._source = source
+
+    def overdue(self, before: datetime) -> tuple[Standing, ...]:
+        """Return deliveries that were due before a UTC instant, and nobody attempts.
+
+        Consumers and tenants that are paused are left out.
+        """
+        with self._source.reading() as link:
+            rows = _OVERDUE.rows(link, {"before": stored(before, link.dialect)})
+        return tuple(map(_standing, rows))
+
+    def dead(self) -> tuple[Standing, ...]:
+        """Return the deliveries that were given up."""
+        with self._source.reading() as link:
+            return tuple(map(_standing, _DEAD.rows(link, {})))
+
+    def paused(self) -> tuple[PausedConsumer, ...]:
+        """Return the handlers and endpoints that are paused."""
+        with self._source.reading() as link:
+            rows = _PAUSED.rows(link, {})
+        return tuple(
+            PausedConsumer(row.tenant, row.name, restored(row.paused_at), row.paused_because or "")
+            for row in rows
+        )
+
+    def months(self, today: date) -> Months | None:
+        """Return how the partitions by month stand; `None` where the tables have none."""
+        with self._source.reading() as link:
+            if link.is_sqlite:
+                return None
+            names = {row[0] for row in link.rows(_TABLES, {})}
+            if f"{BY_MONTH[0]}_default" not in names:
+                return None
+            stray = tuple(table for table in BY_MONTH if _has_rows(link, f"{table}_default"))
+        wanted = [f"{t}_{add_months(today, n):%Y_%m}" for n in (0, 1) for t in BY_MONTH]
+        return Months(stray, tuple(name for name in wanted if name not in names))
+
+
+def _standing(row: Any) -> Standing:
+    return Standing(row.tenant, row.consumer, int(row.number), restored(row.at))
+
+
+def _has_rows(link: Link, table: str) -> bool:
+    return bool(link.rows(f"SELECT 1 FROM {table} LIMIT 1", {}))  # noqa: S608 – names of our own

@@ -1,0 +1,77 @@
+"""Health: whether the process lives, whether it can serve, what it counts, what it offers."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request
+from fastapi.responses import JSONResponse, PlainTextResponse, Response
+from pydantic import BaseModel
+
+from sublife.events.logs import log
+from sublife.events.store import StoreError
+from sublife.events.store.schema import look
+from sublife.events.token import Role
+from sublife.scheduler.api.access import Route, Scope, TheInterface, needs
+from sublife.scheduler.api.interface import Interface
+from sublife.scheduler.api.problem import problem
+from sublife.scheduler.metrics import MEDIA_TYPE as METRICS
+
+router = APIRouter(route_class=Route, tags=["health"])
+
+
+class Health(BaseModel):
+    """That all is well."""
+
+    status: str
+
+
+@router.get("/healthz", openapi_extra=needs(None))
+async def show_health() -> Health:
+    """Show that the process lives; whoever gets no answer restarts it.
+
+    It waits for no thread, so that requests that take long do not look like a process that hangs.
+    """
+    return Health(status="alive")
+
+
+@router.get("/readyz", openapi_extra=needs(None), response_model=Health)
+def show_readiness(interface: TheInterface) -> Response:
+    """Show whether requests can be served: database, schema, and the last beat of a daemon."""
+    code, sentence = _why_not(interface) or ("", "")
+    if code:
+        return problem(503, code, sentence, headers={"Retry-After": "1"})
+    return JSONResponse({"status": "ready"})
+
+
+def _why_not(interface: Interface) -> tuple[str, str] | None:
+    store, longest = interface.store, interface.limits.beat
+    try:
+        if not look(store.engine).is_current:
+            return "SCHEMA", "the tables are of another release; run sublife migrate"
+        if longest is None:
+            return None
+        now = interface.clock.now()
+        beats = (each.beat_at for each in store.daemons.all() if each.stopped_at is None)
+        if not any(now - each <= longest for each in beats):
+            return "NO_BEAT", f"no daemon has beaten for {longest.total_seconds():g} seconds"
+    except StoreError as error:
+        log.warning("not_ready", error=type(error).__name__)
+        return "DATABASE", "the database does not answer"
+    return None
+
+
+@router.get(
+    "/metrics",
+    openapi_extra=needs(Role.READ, Scope.INSTALLATION),
+    response_class=PlainTextResponse,
+    responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}},
+)
+def show_metrics(interface: TheInterface) -> Response:
+    """Show what is counted, in the text format of Prometheus."""
+    return Response(interface.metrics.text(), media_type=METRICS)
+
+
+@router.get("/openapi.json", openapi_extra=needs(None), include_in_schema=False)
+def show_document(request: Request) -> dict[str, Any]:
+    """Show the OpenAPI document."""
+    document: dict[str, Any] = request.app.openapi()
+    return document

@@ -1,0 +1,1 @@
+"""The daemon: never early, never lost, any number of them on one database."""

@@ -1,0 +1,91 @@
+"""The command `daemon`: settings from flags, environment and file; signals; exit status."""
+
+import inspect
+import signal
+from collections.abc import Callable
+from pathlib import Path
+from types import FrameType
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from sublife.events.document import DocumentError
+from sublife.events.store import StoreError
+from sublife.events.stream import SettingError
+from sublife.events.webhook import ExtraMissingError
+from sublife.scheduler.daemon.lock import NoFileError, SecondDaemonError
+from sublife.scheduler.daemon.process import Daemon
+from sublife.scheduler.listen import ListenError
+from sublife.scheduler.logs import configure
+from sublife.scheduler.settings import PREFIX, Settings, SettingsError, load
+from sublife.scheduler.tracing import TracingError
+
+NOT_DONE = 2
+_TOLD = (
+    StoreError,
+    DocumentError,
+    SettingsError,
+    SecondDaemonError,
+    NoFileError,
+    ListenError,
+    TracingError,
+    SettingError,
+    ExtraMissingError,
+)
+
+
+def daemon_command(*, config: Path | None = None, **flags: Any) -> None:
+    """Settle what falls due, deliver facts, keep house, until a signal says to end.
+
+    Every setting can be given as a flag, in the environment, or in the file of --config.
+
+    Exit status: 0 ended by SIGTERM or SIGINT, with the batch under way done; 2 it cannot start.
+    """
+    console = Console(stderr=True, highlight=False)
+    try:
+        settings = load(config, flags)
+        configure(settings.log_level, settings.log_format)
+        run_until_signalled(Daemon(settings, console=console))
+    except _TOLD as error:
+        console.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(NOT_DONE) from error
+
+
+def run_until_signalled(daemon: Daemon) -> None:
+    """Run a daemon; the first SIGTERM or SIGINT lets it end in order, a second one at once."""
+
+    def end(_number: int, _frame: FrameType | None) -> None:
+        daemon.stop()
+        for number in (signal.SIGINT, signal.SIGTERM):
+            signal.signal(number, signal.SIG_DFL)
+
+    for number in (signal.SIGINT, signal.SIGTERM):
+        signal.signal(number, end)
+    daemon.run()
+
+
+def with_flags(command: Callable[..., None]) -> Callable[..., None]:
+    """Return the command with a flag for each setting: a new one needs no second definition."""
+    config: Any = Annotated[
+        Path | None,
+        typer.Option("--config", envvar=f"{PREFIX}CONFIG", help="A TOML file of settings."),
+    ]
+    flags = [_parameter("config", config)]
+    for name, field in Settings.model_fields.items():
+        told = f"{field.description} [{PREFIX}{name.upper()}]"
+        flag: Any = Annotated[field.annotation | None, typer.Option(help=told)]  # type: ignore[operator]
+        flags.append(_parameter(name, flag))
+    command.__signature__ = inspect.Signature(flags)  # type: ignore[attr-defined]
+    command.__annotations__ = {each.name: each.annotation for each in flags}
+    return command
+
+
+def _parameter(name: str, annotation: Any) -> inspect.Parameter:
+    return inspect.Parameter(
+        name, inspect.Parameter.KEYWORD_ONLY, default=None, annotation=annotation
+    )
+
+
+with_flags(daemon_command)

@@ -1,0 +1,146 @@
+"""Watches the system clock: what jumps or runs ahead is told, and nothing is settled early by it.
+
+A clock that is behind makes things late, which the next beat mends. One that is ahead would make
+them early, which nothing mends; so while it is ahead nothing is settled. The witness is the clock
+of the database where it has one, else the steady time that has passed since the beat before.
+"""
+
+from datetime import datetime, timedelta
+from threading import Lock
+from typing import Protocol
+
+from sublife.events.logs import log
+from sublife.lifecycle.model import iso
+
+REMIND_SECONDS = 60.0
+"""How often it is told again that the clock is ahead."""
+
+
+class SteadyClock(Protocol):
+    """A clock that also counts seconds nobody can set."""
+
+    def now(self) -> datetime:
+        """Return the present instant, aware, in UTC."""
+        ...
+
+    def steady(self) -> float:
+        """Return seconds since some instant."""
+        ...
+
+
+class Watch:
+    """The clock of a daemon: the system's, as long as it can be believed.
+
+    Args:
+        clock: the system's.
+        tolerance_seconds: how far it may jump, or be ahead of its witness.
+    """
+
+    def __init__(self, clock: SteadyClock, tolerance_seconds: float) -> None:
+        self._clock = clock
+        self._tolerance = timedelta(seconds=tolerance_seconds)
+        self._lock = Lock()
+        self._believed_at, self._steady_at = clock.now(), clock.steady()
+        self._is_held = False
+        self._is_behind = False
+        self._told_at = 0.0
+
+    @property
+    def is_held(self) -> bool:
+        """Whether the clock is ahead, so that nothing is settled."""
+        return self._is_held
+
+    def now(self) -> datetime:
+        """Return what the system clock says, or where it is ahead, what it should say (UTC)."""
+        with self._lock:
+            wall, expected = self._read()
+            return wall if not self._is_held and wall - expected <= self._tolerance else expected
+
+    def steady(self) -> float:
+        """Return seconds since some instant that nobody can set."""
+        return self._clock.steady()
+
+    def settles_until(self) -> datetime | None:
+        """Return the instant up to which to settle now; `None` where the clock is ahead."""
+        with self._lock:
+            wall, expected = self._read()
+            is_ahead = self._is_held or wall - expected > self._tolerance
+            return None if is_ahead else wall
+
+    def compare(self, witness: datetime | None) -> bool:
+        """Compare the clock with its witness, and tell what is wrong; return whether it is ahead.
+
+        Args:
+            witness: what the database's own clock says; `None` where it has none.
+        """
+        with self._lock:
+            wall, expected = self._read()
+            jump = wall - expected
+            if abs(jump) > self._tolerance and not self._is_held:
+                log.warning("clock_jumped", seconds=jump.total_seconds(), clock=iso(wall))
+            true_at = expected if witness is None else witness
+            ahead = wall - true_at
+            if ahead > self._tolerance:
+                self._hold(ahead, wall, is_witnessed=witness is not None)
+                self._believe(true_at)
+            else:
+                self._release(wall)
+                self._tell_if_behind(ahead if witness is not None else timedelta(0), wall)
+                self._believe(wall)
+            return self._is_held
+
+    def compare_with_history(self, latest_at: datetime | None) -> None:
+        """Tell if what is written down is later than the clock, which then is behind, or was ahead.
+
+        Args:
+            latest_at: UTC instant at which anybody last wrote something down.
+        """
+        now = self._clock.now()
+        if latest_at is not None and latest_at - now > self._tolerance:
+            log.warning(
+                "clock_behind_history",
+                seconds=(latest_at - now).total_seconds(),
+                clock=iso(now),
+                latest=iso(latest_at),
+                remedy="set the system clock; until then what is due happens late, never early",
+            )
+
+    def _read(self) -> tuple[datetime, datetime]:
+        """Return what the clock says, and what it should say by the steady time that has passed."""
+        passed = self._clock.steady() - self._steady_at
+        return self._clock.now(), self._believed_at + timedelta(seconds=passed)
+
+    def _believe(self, at: datetime) -> None:
+        self._believed_at, self._steady_at = at, self._clock.steady()
+
+    def _hold(self, ahead: timedelta, wall: datetime, *, is_witnessed: bool) -> None:
+        steady = self._clock.steady()
+        if self._is_held and steady - self._told_at < REMIND_SECONDS:
+            return
+        self._is_held, self._told_at = True, steady
+        log.error(
+            "clock_ahead",
+            seconds=ahead.total_seconds(),
+            clock=iso(wall),
+            witness="database" if is_witnessed else "time passed",
+            remedy="nothing is settled until it agrees; set the system clock"
+            if is_witnessed
+            else "nothing is settled until it agrees; set the system clock, or, if it is right "
+            "now, start the daemon anew",
+        )
+
+    def _release(self, wall: datetime) -> None:
+        if self._is_held:
+            self._is_held = False
+            log.warning("clock_agrees", clock=iso(wall))
+
+    def _tell_if_behind(self, ahead: timedelta, wall: datetime) -> None:
+        is_behind = -ahead > self._tolerance
+        if is_behind and not self._is_behind:
+            log.warning(
+                "clock_behind",
+                seconds=-ahead.total_seconds(),
+                clock=iso(wall),
+                remedy="set the system clock; until then what is due happens late, never early",
+            )
+        self._is_behind = is_behind

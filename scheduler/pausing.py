@@ -1,0 +1,62 @@
+"""The commands `pause` and `resume`: the calendar stands still, and goes on."""
+
+import getpass
+import sys
+from typing import Annotated
+
+import typer
+
+from sublife.events.pause import PauseError, pause, resume
+from sublife.lifecycle.machine import UnknownLifecycleError
+from sublife.scheduler.opened import opened
+
+StoreUrl = Annotated[
+    str,
+    typer.Option("--store", help="The database: sqlite:///file.db or postgresql://user@host/base."),
+]
+Tenant = Annotated[
+    str | None, typer.Option(help="Only this tenant; every tenant of the database if not given.")
+]
+Lifecycle = Annotated[
+    str | None, typer.Option(help="Only subjects of this lifecycle; all if not given.")
+]
+By = Annotated[
+    str | None,
+    typer.Option(help="Who asks for it; whoever runs the command if not given."),
+]
+
+
+def pause_command(
+    *,
+    store: StoreUrl,
+    reason: Annotated[str, typer.Option(help="Why; whoever meets the pause is told.")],
+    tenant: Tenant = None,
+    lifecycle: Lifecycle = None,
+    by: By = None,
+) -> None:
+    """Let the calendar pass over everything, a tenant or a lifecycle, in all processes at once.
+
+    Requests to what is paused are refused. After `resume` all that fell due happens, with its true
+    instants.
+
+    Exit status: 0 paused now or before; 2 the database cannot be opened, or an option is wrong.
+    """
+    with opened(store, tenant, telling=(PauseError, UnknownLifecycleError)) as found:
+        asked_by = by or getpass.getuser()
+        known = pause(found, by=asked_by, reason=reason, tenant=tenant, lifecycle=lifecycle)
+    sys.stdout.write(f"{known}\nend it with: {known.remedy}\n")
+
+
+def resume_command(
+    *, store: StoreUrl, tenant: Tenant = None, lifecycle: Lifecycle = None, by: By = None
+) -> None:
+    """End a pause of just that; what fell due meanwhile happens when it is next settled.
+
+    Exit status: 0 resumed; 2 just that is not paused, or the database cannot be opened.
+    """
+    with opened(store, tenant, telling=(PauseError,)) as found:
+        ended = resume(found, by=by or getpass.getuser(), tenant=tenant, lifecycle=lifecycle)
+        others = found.pauses.all()
+    sys.stdout.write(f"resumed: {ended.scope}\n")
+    for each in others:
+        sys.stdout.write(f"still paused: {each}\n")

@@ -1,0 +1,183 @@
+"""Settings of the daemon: flags over environment (`SUBLIFE_*`) over a TOML file over defaults.
+
+Every field is one setting: its description is the help of its flag, and docs/daemon.md lists it.
+"""
+
+import tomllib
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import Field, ValidationError
+from pydantic_settings import (
+    BaseSettings,
+    PydanticBaseSettingsSource,
+    SettingsConfigDict,
+    TomlConfigSettingsSource,
+)
+
+from sublife.scheduler.logs import LogFormat, LogLevel
+
+PREFIX = "SUBLIFE_"
+"""How the names of the environment's variables begin."""
+
+
+class SettingsError(ValueError):
+    """A setting is missing or cannot be; the message names it, its value and the remedy."""
+
+
+class Settings(BaseSettings):
+    """How a daemon runs. Lengths carry their unit; `load` reads them from where they stand."""
+
+    model_config = SettingsConfigDict(
+        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True
+    )
+
+    store: str = Field(repr=False)
+    """The database: sqlite:///file.db or postgresql://user@host/base."""
+
+    policy: str = "microsoft-csp"
+    """The policy pack that decides: the name of a shipped one, or the path of a YAML file."""
+
+    beat_seconds: Annotated[float, Field(ge=0.05, le=60)] = 5
+    """The longest time between two looks for what is due, from 0.05 to 60."""
+
+    workers: Annotated[int, Field(ge=1, le=64)] = 2
+    """Batches settled at the same time on PostgreSQL; SQLite takes one after another."""
+
+    batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
+    """Subjects settled in one transaction."""
+
+    clock_tolerance_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60
+    """How far the system clock may jump, or be ahead of the database's, before it is distrusted."""
+
+    deliver: bool = True
+    """Whether facts are posted to the endpoints of every live tenant."""
+
+    deliver_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 1
+    """The longest time between two looks for what is to be posted."""
+
+    house_seconds: Annotated[float, Field(ge=1, le=86_400)] = 3600
+    """Time between two rounds of housekeeping."""
+
+    keep_delivered_days: Annotated[int, Field(ge=0, le=36_500)] = 30
+    """Deliveries that arrived are forgotten after so many days; what was given up stays."""
+
+    months_ahead: Annotated[int, Field(ge=0, le=120)] = 3
+    """Months whose partitions are made beforehand, where the tables are cut by month."""
+
+    listen: str | None = None
+    """Where the HTTP interface is served, such as 127.0.0.1:8321; nowhere if not given."""
+
+    open_tenant: str = "default"
+    """Whose rows the interface shows on this machine as long as there is no token."""
+
+    rate_per_second: Annotated[float, Field(gt=0, le=100_000)] = 50
+    """Requests per second that the interface takes of one token, in the long run."""
+
+    rate_burst: Annotated[int, Field(ge=1, le=1_000_000)] = 100
+    """Requests that the interface takes of one token at once."""
+
+    body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 262_144
+    """Bytes that the body of one request may have."""
+
+    traces_to: str | None = None
+    """Where spans are sent by OTLP over HTTP, such as http://localhost:4318/v1/traces."""
+
+    log_level: LogLevel = LogLevel.INFO
+    """From which level on lines are written: debug, info, warning or error."""
+
+    log_format: LogFormat = LogFormat.AUTO
+    """How lines are written: json, console, or auto, which is console on a terminal."""
+
+    nats_url: str | None = Field(default=None, repr=False)
+    """Where facts are published: nats://host:4222 or tls://…, several by comma; nowhere if none."""
+
+    nats_credentials: Path | None = None
+    """The credentials file by which the daemon signs in to the broker."""
+
+    nats_stream: str = "sublife"
+    """The JetStream stream that keeps the facts; another one begins with the first fact."""
+
+    nats_prefix: str = "sublife"
+    """What the subject names of published facts begin with."""
+
+    nats_create: bool = True
+    """Whether the stream is made where there is none; one that is there is never changed."""
+
+    nats_duplicate_minutes: Annotated[float, Field(gt=0, le=10_080)] = 10
+    """How long a stream made by the daemon knows a message again."""
+
+    nats_tls_ca: Path | None = None
+    """The certificates to trust for the broker; the system's if not given."""
+
+    nats_tls_certificate: Path | None = None
+    """The daemon's own certificate, where the broker asks for one."""
+
+    nats_tls_key: Path | None = None
+    """The key of that certificate; the same file if not given."""
+
+    nats_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 1
+    """The longest time between two looks for what is to be published."""
+
+    @classmethod
+    def settings_customise_sources(
+        cls,
+        settings_cls: type[BaseSettings],
+        init_settings: PydanticBaseSettingsSource,
+        env_settings: PydanticBaseSettingsSource,
+        dotenv_settings: PydanticBaseSettingsSource,  # noqa: ARG003 – a file of settings is TOML
+        file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 – the same
+    ) -> tuple[PydanticBaseSettingsSource, ...]:
+        """Return where settings are read, the first one that has a setting wins."""
+        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+
+
+def load(config: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
+    """Return the settings of this process.
+
+    Args:
+        config: a TOML file of settings, each a key at the top.
+        flags: settings given on the command line; `None` stands for one that was not given.
+
+    Raises:
+        SettingsError: the file cannot be read, or a setting is missing, unknown or out of range.
+    """
+    given = {name: value for name, value in (flags or {}).items() if value is not None}
+
+    class _Read(Settings):
+        model_config = SettingsConfigDict(toml_file=_there(config))
+
+    try:
+        found = _Read(**given)
+    except ValidationError as error:
+        raise SettingsError(_said(error, config)) from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(f"{config} is no TOML: {error}; mend that line") from error
+    return Settings.model_construct(**dict(found))
+
+
+def _there(config: Path | None) -> Path | None:
+    if config is not None and not config.is_file():
+        raise SettingsError(f"there is no file {config}; give --config the path of a TOML file")
+    return config
+
+
+def _said(error: ValidationError, config: Path | None) -> str:
+    """Return every fault in a line of its own."""
+    return "\n".join(_sentence(each, config) for each in error.errors())
+
+
+def _sentence(fault: Any, config: Path | None) -> str:
+    name = ".".join(str(part) for part in fault["loc"])
+    if fault["type"] == "missing":
+        return f"{name} is missing; give {_ways(name)}"
+    if fault["type"] == "extra_forbidden":
+        return f'there is no setting "{name}"; take it out of {config or "what is given"}'
+    said = str(fault["msg"]).removeprefix("Value error, ")
+    said = said[:1].lower() + said[1:]
+    return f"{name} cannot be {fault['input']!r}: {said}; change {_ways(name)}"
+
+
+def _ways(name: str) -> str:
+    return f"--{name.replace('_', '-')}, {PREFIX}{name.upper()} or {name} in the file of --config"

@@ -1,0 +1,75 @@
+"""Turns of tenants: each gets one, and nobody waits behind one that is slow."""
+
+from sublife.scheduler.daemon.turns import PATIENCE_SECONDS, Ticket, Turns
+
+
+def test_tenants_take_turns() -> None:
+    """Who has more to do goes to the end of the line."""
+    turns = Turns()
+    turns.offer(["a", "b"])
+
+    taken: list[str] = []
+    for now in range(4):
+        ticket = turns.take(float(now))
+        assert ticket is not None
+        taken.append(ticket.tenant)
+        turns.end(ticket, is_done=False)
+
+    assert taken == ["a", "b", "a", "b"]
+
+
+def test_who_is_done_leaves_the_line() -> None:
+    """Until it is offered again."""
+    turns = Turns()
+    turns.offer(["a"])
+    ticket = turns.take(0)
+    assert ticket is not None
+
+    turns.end(ticket, is_done=True)
+    gone = turns.take(1)
+    turns.offer(["a"])
+
+    assert (gone, turns.take(2)) == (None, Ticket("a", 2))
+
+
+def test_a_second_worker_takes_another_tenant_first() -> None:
+    """Only then does it share one."""
+    turns = Turns()
+    turns.offer(["a", "b"])
+
+    taken = [turns.take(0) for _ in range(3)]
+
+    assert taken == [Ticket("a", 0), Ticket("b", 0), Ticket("a", 0)]
+
+
+def test_nobody_joins_a_tenant_that_waits_for_somebody() -> None:
+    """Else every worker would in the end wait for the same lock."""
+    turns = Turns()
+    turns.offer(["slow"])
+    turns.take(0)
+
+    assert turns.take(PATIENCE_SECONDS + 1) is None
+
+
+def test_a_slow_tenant_leaves_the_others_their_turns() -> None:
+    """One worker waits with it, the other serves whoever comes."""
+    turns = Turns()
+    turns.offer(["slow"])
+    turns.take(0)
+    turns.offer(["slow", "quick"])
+
+    assert turns.take(PATIENCE_SECONDS + 1) == Ticket("quick", PATIENCE_SECONDS + 1)
+
+
+def test_what_is_cleared_gets_no_turn_but_ends_those_under_way() -> None:
+    """As when the clock turns out to be ahead."""
+    turns = Turns()
+    turns.offer(["a", "b"])
+    ticket = turns.take(0)
+    assert ticket is not None
+
+    turns.clear()
+    after = turns.take(1)
+    turns.end(ticket, is_done=False)
+
+    assert (after, turns.take(2)) == (None, None)
