@@ -1,10 +1,8 @@
 """Events, snapshots and facts to JSON and back; what equals its default is left out."""
 
 import json
-from collections.abc import Callable, Mapping
-from dataclasses import MISSING, fields
-from datetime import date, datetime
-from functools import cache, lru_cache
+from collections.abc import Mapping
+from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, TypeVar, cast
 
@@ -12,7 +10,7 @@ from pydantic import TypeAdapter
 from pydantic_core import to_json
 
 from sublife.lifecycle.machine import lifecycle_named
-from sublife.lifecycle.model import Actor, Fact, Payload, Refusal, Shape, Snapshot, Value
+from sublife.lifecycle.model import Actor, Fact, Payload, Refusal, Snapshot, Value
 
 VERSION = 1
 """Raised when a default changes its meaning, so that older rows can still be read."""
@@ -46,8 +44,6 @@ def canonical(value: object) -> str:
 
 def encode(value: Snapshot | Payload | Actor) -> str:
     """Return a shape as compact JSON without the fields that equal their default."""
-    if isinstance(value, Snapshot):
-        return to_json(_plain_snapshot(value)).decode()
     found: TypeAdapter[Any] = adapter(type(value))
     return found.dump_json(value, exclude_defaults=True).decode()
 
@@ -67,57 +63,6 @@ def decode_snapshot(lifecycle: str, text: str) -> Snapshot:
         ValueError: it is no such snapshot.
     """
     return adapter(lifecycle_named(lifecycle).snapshot).validate_json(text)
-
-
-def _plain(value: Any) -> Any:
-    """Return shapes as mappings without what equals its default."""
-    if isinstance(value, Shape):
-        shape: Any = type(value)
-        return _written_out(shape)(value)
-    return [_plain(each) for each in value] if value.__class__ is tuple else value
-
-
-def _plain_snapshot(snapshot: Snapshot) -> dict[str, Any]:
-    """Return a snapshot as `_plain` does; most of its fields are not even there."""
-    shape: Any = type(snapshot)
-    defaults = _defaults(shape)
-    plain: dict[str, Any] = {}
-    for name, value in vars(snapshot).items():
-        default = defaults[name]
-        if value is not default and (default is MISSING or value != default):
-            plain[name] = value if type(value) in _SCALARS else _plain(value)
-    return plain
-
-
-_SCALARS = frozenset({str, int, bool, datetime, date})
-"""What most values are; the look-up spares the questions."""
-
-
-@cache
-def _defaults(shape: Any) -> dict[str, Any]:
-    """Return the defaults of a shape's fields by their names; `MISSING` where there is none."""
-    return {each.name: each.default for each in fields(shape)}
-
-
-@cache
-def _written_out(shape: Any) -> Callable[[Any], dict[str, Any]]:
-    """Return what makes a mapping of one shape, without what equals its default.
-
-    It is made from the names of its fields as `dataclasses` makes `__init__`: no loop, no look-up
-    by name.
-    """
-    made: dict[str, Any] = {"plain": _plain, "scalars": _SCALARS}
-    lines = ["def written_out(it):", " said = {}"]
-    for number, (name, default) in enumerate(_defaults(shape).items()):
-        made[f"default_{number}"] = default
-        differs = f"value is not default_{number} and value != default_{number}"
-        lines += [
-            f" value = it.{name}",
-            f" if {'True' if default is MISSING else differs}:",
-            f"  said[{name!r}] = value if type(value) in scalars else plain(value)",
-        ]
-    exec("\n".join((*lines, " return said")), made)  # noqa: S102 – made of field names alone
-    return cast("Callable[[Any], dict[str, Any]]", made["written_out"])
 
 
 def decode_payload(lifecycle: str, event: str, text: str) -> Payload:

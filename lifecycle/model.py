@@ -134,8 +134,8 @@ class Event:
 class Snapshot(Shape):
     """What is known of one subject after its latest event; subclasses add their own fields.
 
-    Without slots, unlike other shapes: most of some fifty fields stand at their defaults, which
-    the class itself holds, so what every event copies is a small dictionary.
+    Without slots, unlike other shapes: every event copies one with some fifty fields, and a
+    dictionary is copied at once.
 
     Args:
         id: the subject.
