@@ -33,9 +33,11 @@ _MOVE = Statement(
     update(SIMULATION).where(SIMULATION.c.tenant == bindparam("t")).values(now=bindparam("at"))
 )
 _PROBE = (
+    "SAVEPOINT sublife_probe",
     "INSERT INTO sublife_simulation (tenant, now, created_at) VALUES (%(t)s, now(), now())",
-    "DELETE FROM sublife_simulation WHERE tenant = %(t)s",
+    "ROLLBACK TO SAVEPOINT sublife_probe",
 )
+"""What is undone at once holds up nobody else who looks, as a row deleted again would."""
 _WRITING = (
     "SELECT pg_advisory_xact_lock_shared(hashtextextended(%(key)s, 0)), "
     "current_setting('transaction_isolation')"
