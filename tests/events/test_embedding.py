@@ -713,6 +713,36 @@ class TestConflicts:
 
         assert outcome.accepted
 
+    def test_two_first_writers_of_a_tenant_do_not_wait_for_each_other(
+        self, open_host: Callable[[str], Host]
+    ) -> None:
+        """Both see that the tenant is live, each in a process of its own."""
+        host = open_host("repeatable-read")
+        host.desk.sell("a")
+        host.desk.sell("b")
+        soon = {"options": "-c lock_timeout=3000"}
+        engines = [
+            create_engine(host.engine.url, isolation_level="REPEATABLE READ", connect_args=soon)
+            for _ in "ab"
+        ]
+
+        with (
+            Session(engines[0]) as one,
+            one.begin(),
+            Session(engines[1]) as other,
+            other.begin(),
+        ):
+            found = [
+                submit(
+                    host.store.within(session), host.event("rename", name, Rename("it"))
+                ).accepted
+                for session, name in ((one, "a"), (other, "b"))
+            ]
+
+        assert found == [True, True]
+        for engine in engines:
+            engine.dispose()
+
     @pytest.mark.parametrize("kind", ["postgresql", "repeatable-read", "serializable"])
     def test_the_victim_of_a_deadlock_rolls_back_and_runs_again(
         self, open_host: Callable[[str], Host], kind: str
