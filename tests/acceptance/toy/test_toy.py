@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
+from sublife import events, lifecycle, scheduler
 from sublife.events.intake import Outcome, settle, submit
 from sublife.events.outbox.endpoint import EndpointError, add_endpoint, new_secret
 from sublife.events.permission import allowed, as_of
@@ -140,8 +141,9 @@ def test_no_other_file_of_the_packages_names_it() -> None:
     words = [*PERMIT.facts, *PERMIT.codes, *PERMIT.ticks[:1], "class Permit(Snapshot)"]
     texts = {
         path: path.read_text(encoding="utf-8")
-        for folder in ("lifecycle", "events", "scheduler")
-        for path in (TOP / folder).rglob("*.[py][ya]*")
+        for package in (lifecycle, events, scheduler)
+        for folder in package.__path__
+        for path in Path(folder).rglob("*.[py][ya]*")
         if path.suffix in {".py", ".yaml"}
     }
 
