@@ -176,7 +176,7 @@ def _watched_shape(shape: Any) -> Any:
 
 
 def _copies(frame: FrameType | None) -> bool:
-    """Return whether a field is read only to be copied on: by `replace`, or what `evolved` made.
+    """Return whether a field is read only to be copied or compared, by what `dataclasses` makes.
 
     Args:
         frame: of who was asked for the field.
