@@ -104,6 +104,7 @@ def test_200_random_kills_leave_each_of_100_000_moved_exactly_once(
         running[victim] = nursery.start(*flags)
     end_at = before_at + KILLS * MINUTE
     wait_until(lambda: not store.tenants.outlook(end_at).waiting)
+    wait_until(lambda: set(running) <= {each.pid for each in store.daemons.all()})
     statuses = [nursery.stop(each) for each in running]
 
     print(f"{interrupted} of {KILLS} kills while something was due")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import func, select, text
+from sqlalchemy import NullPool, create_engine, func, select, text
 from sqlmodel import col
 
 from sublife.events.intake import submit
@@ -210,6 +210,11 @@ def _sown(url: str) -> Store:
 
 
 def _moved(store: Store) -> int:
-    with store.engine.connect() as connection:
+    """Count without the write lock, which a transaction of the store's engine takes on SQLite.
+
+    The daemon lets go of that lock for an instant only: who waits for it may come last.
+    """
+    reading = create_engine(store.engine.url, poolclass=NullPool)
+    with reading.connect() as connection:
         asked = select(func.count()).where(col(JournalRow.name) == "retention_ended")
         return int(connection.execute(asked).scalar_one())
