@@ -94,6 +94,7 @@ def configure(
         other = logging.getLogger(name)
         other.handlers.clear()
         other.propagate = True
+        other.setLevel(logging.NOTSET)
     logging.captureWarnings(capture=True)
     sys.excepthook = _crashed
     threading.excepthook = _thread_crashed

@@ -15,6 +15,10 @@ from sublife.lifecycle.model import iso
 REMIND_SECONDS = 60.0
 """How often it is told again that the clock is ahead."""
 
+_AT_ONCE_SECONDS = 0.1
+_LOOKS = 10
+"""How often two clocks are read until both are read at once; on a busy machine it may take two."""
+
 
 class SteadyClock(Protocol):
     """A clock that also counts seconds nobody can set."""
@@ -40,7 +44,7 @@ class Watch:
         self._clock = clock
         self._tolerance = timedelta(seconds=tolerance_seconds)
         self._lock = Lock()
-        self._believed_at, self._steady_at = clock.now(), clock.steady()
+        self._believed_at, self._steady_at = self._look()
         self._is_held = False
         self._is_behind = False
         self._told_at = 0.0
@@ -53,7 +57,7 @@ class Watch:
     def now(self) -> datetime:
         """Return what the system clock says, or where it is ahead, what it should say (UTC)."""
         with self._lock:
-            wall, expected = self._read()
+            wall, _, expected = self._read()
             return wall if not self._is_held and wall - expected <= self._tolerance else expected
 
     def steady(self) -> float:
@@ -63,7 +67,7 @@ class Watch:
     def settles_until(self) -> datetime | None:
         """Return the instant up to which to settle now; `None` where the clock is ahead."""
         with self._lock:
-            wall, expected = self._read()
+            wall, _, expected = self._read()
             is_ahead = self._is_held or wall - expected > self._tolerance
             return None if is_ahead else wall
 
@@ -74,19 +78,19 @@ class Watch:
             witness: what the database's own clock says; `None` where it has none.
         """
         with self._lock:
-            wall, expected = self._read()
+            wall, steady, expected = self._read()
             jump = wall - expected
             if abs(jump) > self._tolerance and not self._is_held:
                 log.warning("clock_jumped", seconds=jump.total_seconds(), clock=iso(wall))
             true_at = expected if witness is None else witness
             ahead = wall - true_at
             if ahead > self._tolerance:
-                self._hold(ahead, wall, is_witnessed=witness is not None)
-                self._believe(true_at)
+                self._hold(ahead, wall, steady, is_witnessed=witness is not None)
+                self._believed_at, self._steady_at = true_at, steady
             else:
                 self._release(wall)
                 self._tell_if_behind(ahead if witness is not None else timedelta(0), wall)
-                self._believe(wall)
+                self._believed_at, self._steady_at = wall, steady
             return self._is_held
 
     def compare_with_history(self, latest_at: datetime | None) -> None:
@@ -105,16 +109,25 @@ class Watch:
                 remedy="set the system clock; until then what is due happens late, never early",
             )
 
-    def _read(self) -> tuple[datetime, datetime]:
-        """Return what the clock says, and what it should say by the steady time that has passed."""
-        passed = self._clock.steady() - self._steady_at
-        return self._clock.now(), self._believed_at + timedelta(seconds=passed)
+    def _read(self) -> tuple[datetime, float, datetime]:
+        """Return what the clock says, the steady time, and what the clock should say by it."""
+        wall, steady = self._look()
+        return wall, steady, self._believed_at + timedelta(seconds=steady - self._steady_at)
 
-    def _believe(self, at: datetime) -> None:
-        self._believed_at, self._steady_at = at, self._clock.steady()
+    def _look(self) -> tuple[datetime, float]:
+        """Return what the clock and the steady time say at one instant.
 
-    def _hold(self, ahead: timedelta, wall: datetime, *, is_witnessed: bool) -> None:
-        steady = self._clock.steady()
+        A process that is stopped between the two would take its own pause for a jump.
+        """
+        before = self._clock.steady()
+        for _ in range(_LOOKS):
+            wall, steady = self._clock.now(), self._clock.steady()
+            if steady - before <= _AT_ONCE_SECONDS:
+                break
+            before = steady
+        return wall, steady
+
+    def _hold(self, ahead: timedelta, wall: datetime, steady: float, *, is_witnessed: bool) -> None:
         if self._is_held and steady - self._told_at < REMIND_SECONDS:
             return
         self._is_held, self._told_at = True, steady

@@ -3,6 +3,8 @@
 from datetime import UTC, datetime, timedelta
 from typing import TYPE_CHECKING
 
+import pytest
+
 from sublife.scheduler.daemon.watch import Watch
 
 if TYPE_CHECKING:
@@ -101,6 +103,35 @@ class TestWithoutWitness:
 
         assert (is_held, watch.settles_until()) == (False, NOON - DAY)
         assert [each["seconds"] for each in told("clock_jumped")] == [-86400.0]
+
+
+class Interrupted(Wall):
+    """A clock whose reader is stopped just after it has read the wall."""
+
+    pause = 0.0
+
+    def now(self) -> datetime:
+        at = self.at
+        self.passes(self.pause)
+        self.pause = 0.0
+        return at
+
+
+@pytest.mark.parametrize("reading", ["first", "later"])
+def test_a_pause_between_its_two_readings_is_no_jump(reading: str, told: "Told") -> None:
+    """A stopped process, a busy machine: it would hold the daemon for ever."""
+    wall = Interrupted()
+    if reading == "first":
+        wall.pause = 7200.0
+    watch = Watch(wall, 60)
+    if reading == "later":
+        wall.pause = 7200.0
+
+    held = [watch.compare(None) for _ in range(3)]
+
+    assert held == [False] * 3
+    assert watch.settles_until() == NOON + timedelta(hours=2)
+    assert not told("clock_jumped")
 
 
 class TestWithWitness:
