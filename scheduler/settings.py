@@ -43,7 +43,7 @@ class Settings(BaseSettings):
     """The longest time between two looks for what is due, from 0.05 to 60."""
 
     workers: Annotated[int, Field(ge=1, le=64)] = 2
-    """Batches settled at the same time on PostgreSQL; SQLite takes one after another."""
+    """Tenants settled at the same time on PostgreSQL; SQLite takes one after another."""
 
     batch: Annotated[int, Field(ge=1, le=10_000)] = 1000
     """Subjects settled in one transaction."""

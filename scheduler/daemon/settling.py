@@ -62,7 +62,7 @@ class Settling:
     Args:
         store: on the database; of any tenant.
         watch: the clock.
-        workers: batches at the same time; one where the database takes one after another.
+        workers: tenants at the same time; one where the database takes one after another.
         batch: subjects per transaction.
         stop: set it, and the look ends with the batch under way.
         metrics: what is counted.

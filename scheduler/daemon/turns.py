@@ -2,13 +2,10 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field
-from itertools import chain
 from typing import NamedTuple
 
 SLICE_SECONDS = 5.0
 """How long a turn lasts; the batch under way is finished."""
-PATIENCE_SECONDS = 15.0
-"""A tenant whose turn takes longer waits for somebody, and so would whoever joined it."""
 REST_SECONDS = 60.0
 """How long a tenant is left alone where nothing could be moved, unless something else falls due."""
 
@@ -26,57 +23,45 @@ class Ticket(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Place:
-    """Where a tenant stands in the line."""
-
-    began: list[float] = field(default_factory=list)
-    is_done: bool = False
-
-
 class Turns:
-    """The tenants with something due, in line; it is asked from one thread alone."""
+    """The tenants with something due, in line; it is asked from one thread alone.
 
-    def __init__(self) -> None:
-        self._line: dict[str, _Place] = {}
+    A tenant has one turn at a time: a second thread would only wait for the interpreter, or for
+    the lock that the first one waits for. Another daemon, a process of its own, shares the tenant.
+    """
+
+    _line: dict[str, None] = field(default_factory=dict)
+    _under_way: dict[str, bool] = field(default_factory=dict)
+    """Whether the tenant may go to the end of the line afterwards."""
 
     def offer(self, tenants: Iterable[str]) -> None:
         """Bring in who has something due; those in line keep their place."""
         for tenant in tenants:
-            self._line.setdefault(tenant, _Place()).is_done = False
+            self._line.setdefault(tenant)
 
     def take(self, now: float) -> Ticket | None:
-        """Give the next turn: to a tenant that has none under way, else to share another's.
+        """Give the next turn, to a tenant that has none under way.
 
         Args:
             now: seconds of the steady clock.
 
         Returns:
-            The turn; `None` if there is nobody whose turn another worker could make shorter.
+            The turn; `None` if nobody waits for one.
         """
-        waiting = [(each, place) for each, place in self._line.items() if not place.is_done]
-        free = (each for each, place in waiting if not place.began)
-        shared = (
-            each
-            for each, place in waiting
-            if place.began and now - min(place.began) <= PATIENCE_SECONDS
-        )
-        tenant = next(chain(free, shared), None)
+        tenant = next((each for each in self._line if each not in self._under_way), None)
         if tenant is None:
             return None
-        place = self._line[tenant] = self._line.pop(tenant)  # it goes to the end
-        place.began.append(now)
+        del self._line[tenant]
+        self._under_way[tenant] = True
         return Ticket(tenant, now)
 
     def end(self, ticket: Ticket, *, is_done: bool) -> None:
-        """End a turn; who is done leaves the line as soon as no turn of it is under way."""
-        place = self._line[ticket.tenant]
-        place.began.remove(ticket.began)
-        place.is_done |= is_done
-        if place.is_done and not place.began:
-            del self._line[ticket.tenant]
+        """End a turn; who has more to do goes to the end of the line."""
+        goes_on = self._under_way.pop(ticket.tenant)
+        if goes_on and not is_done:
+            self._line.setdefault(ticket.tenant)
 
     def clear(self) -> None:
-        """Give no more turns; those under way end by themselves."""
-        self._line = {each: place for each, place in self._line.items() if place.began}
-        for place in self._line.values():
-            place.is_done = True
+        """Give no more turns, not even to those under way, which end by themselves."""
+        self._line.clear()
+        self._under_way = dict.fromkeys(self._under_way, False)
