@@ -103,7 +103,7 @@ def _decide_one(session: Session, store: Store, name: str) -> None:
     row.state, row.version, row.changed_at = str(after.state), after.version, after.changed_at
     row.due_at = following.due_at if following else None
     row.due = following.name if following else None
-    row.snapshot = codec.encode(after)
+    row.snapshot = codec.encode_snapshot(after)
     session.add(
         JournalRow(
             tenant=store.tenant,

@@ -2,15 +2,29 @@
 
 import json
 from collections.abc import Mapping
+from dataclasses import MISSING, fields
+from datetime import datetime
+from decimal import Decimal
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, TypeVar, cast
+from typing import Annotated, Any, Required, TypeVar, cast, get_type_hints
 
-from pydantic import TypeAdapter
+import orjson
+from pydantic import AfterValidator, TypeAdapter
 from pydantic_core import to_json
+from typing_extensions import TypedDict
 
 from sublife.lifecycle.machine import lifecycle_named
-from sublife.lifecycle.model import Actor, Fact, Payload, Refusal, Snapshot, Value
+from sublife.lifecycle.model import (
+    Actor,
+    Fact,
+    Payload,
+    Refusal,
+    Snapshot,
+    Value,
+    made,
+    utc,
+)
 
 VERSION = 1
 """Raised when a default changes its meaning, so that older rows can still be read."""
@@ -42,10 +56,60 @@ def canonical(value: object) -> str:
     return _encoder.encode(value)
 
 
-def encode(value: Snapshot | Payload | Actor) -> str:
+def compact(value: object) -> str:
+    """Return JSON without spaces; the order of the keys is as given."""
+    try:
+        return orjson.dumps(value).decode()
+    except orjson.JSONEncodeError:  # a whole number of more than 64 bits
+        return to_json(value).decode()
+
+
+def encode(value: Payload | Actor) -> str:
     """Return a shape as compact JSON without the fields that equal their default."""
     found: TypeAdapter[Any] = adapter(type(value))
     return found.dump_json(value, exclude_defaults=True).decode()
+
+
+def encode_snapshot(snapshot: Snapshot) -> str:
+    """Return a snapshot as compact JSON without the fields that equal their default."""
+    try:
+        return orjson.dumps(vars(snapshot), default=_plain, option=_COMPACT).decode()
+    except orjson.JSONEncodeError:  # a whole number of more than 64 bits
+        found: TypeAdapter[Any] = adapter(type(snapshot))
+        return found.dump_json(snapshot, exclude_defaults=True).decode()
+
+
+def every_field(snapshot: Snapshot) -> dict[str, Any]:
+    """Return all fields of a snapshot as JSON values, also those that equal their default."""
+    shape = type(snapshot)
+    whole = made(shape, {each.name: getattr(snapshot, each.name) for each in fields(shape)})
+    found: dict[str, Any] = adapter(shape).dump_python(whole, mode="json")
+    return found
+
+
+_COMPACT = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_SORT_KEYS
+
+
+def _plain(value: object) -> object:
+    """Return what stands in JSON for a value that has no JSON of its own."""
+    if isinstance(value, datetime):  # of a subclass
+        return value.isoformat().replace("+00:00", "Z")
+    if isinstance(value, Decimal):
+        return str(value)
+    return {
+        name: found
+        for name, default in _defaults(type(value))
+        if (found := getattr(value, name)) is not default and found != default
+    }
+
+
+_known_defaults: dict[type[Any], tuple[tuple[str, Any], ...]] = {}
+
+
+def _defaults(shape: type[Any]) -> tuple[tuple[str, Any], ...]:
+    if shape not in _known_defaults:
+        _known_defaults[shape] = tuple((each.name, each.default) for each in fields(shape))
+    return _known_defaults[shape]
 
 
 def encode_payload(data: Payload) -> str:
@@ -57,12 +121,48 @@ _NOTHING = "{}"
 
 
 def decode_snapshot(lifecycle: str, text: str) -> Snapshot:
-    """Return the snapshot that `encode` wrote.
+    """Return the snapshot that `encode_snapshot` wrote.
 
     Raises:
         ValueError: it is no such snapshot.
     """
-    return adapter(lifecycle_named(lifecycle).snapshot).validate_json(text)
+    shape = lifecycle_named(lifecycle).snapshot
+    return made(shape, _reader(shape).validate_json(text))
+
+
+@lru_cache(maxsize=4096)
+def _instant(text: str) -> datetime:
+    """Return an instant in the zone that all others are in: two in one zone compare at once."""
+    return utc(datetime.fromisoformat(text))
+
+
+_INSTANT = Annotated[str, AfterValidator(_instant)]
+_INSTANTS: dict[object, Any] = {datetime: _INSTANT, datetime | None: _INSTANT | None}
+
+
+_readers: dict[type[Snapshot], TypeAdapter[dict[str, Any]]] = {}
+
+
+def _reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
+    """Return what checks and reads the fields of a snapshot that are there, and no others.
+
+    A checker of the shape itself would fill in some fifty defaults, at the cost of all the rest.
+    """
+    if shape not in _readers:
+        _readers[shape] = _made_reader(shape)
+    return _readers[shape]
+
+
+def _made_reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
+    hints = {name: _INSTANTS.get(hint, hint) for name, hint in get_type_hints(shape).items()}
+    named = {
+        each.name: Required[hints[each.name]] if each.default is MISSING else hints[each.name]
+        for each in fields(shape)
+    }
+    dictionary: Any = TypedDict
+    given = dictionary(shape.__name__, named, total=False)
+    given.__pydantic_config__ = shape.__pydantic_config__
+    return TypeAdapter(given)
 
 
 def decode_payload(lifecycle: str, event: str, text: str) -> Payload:
@@ -87,7 +187,7 @@ def encode_outcome(outcome: tuple[Fact, ...] | Refusal) -> str:
         }
     else:
         body = [[fact.name, _sorted(fact.data), fact.rules] for fact in outcome]
-    return to_json({"of": body, "v": VERSION}).decode()
+    return compact({"of": body, "v": VERSION})
 
 
 def _sorted(data: Mapping[str, Value]) -> dict[str, Value]:

@@ -8,7 +8,7 @@ from types import MappingProxyType
 from typing import NamedTuple
 
 from sublife.lifecycle.catalog import LIFECYCLES
-from sublife.lifecycle.model import Decision, Event, Fact, Snapshot, Value
+from sublife.lifecycle.model import Decision, Event, Fact, Snapshot, Value, filled
 from sublife.lifecycle.subscription.model import Subscription
 
 
@@ -285,7 +285,7 @@ def trails(event: Event, decision: Decision) -> Iterator[Trail]:
             activities += 1
             if fact.name == "subscription-created":
                 activity = activity._replace(new_subscription=decision.snapshot.id)
-        yield Trail(fact, activity, order, found.webhook)
+        yield filled(Trail, (fact, activity, order, found.webhook))
 
 
 def _text(value: Value) -> str | None:
@@ -311,8 +311,23 @@ def _activity(
     data = fact.data
     order_id = order.id if order else None
     if _TELLING.isdisjoint(data):
-        said = (snapshot.id, None, None, None, None, order_id, None)
-        return Activity(identifier, kind, found.stage, found.outcome, fact.name, *said)
+        return filled(
+            Activity,
+            (
+                identifier,
+                kind,
+                found.stage,
+                found.outcome,
+                fact.name,
+                snapshot.id,
+                None,
+                None,
+                None,
+                None,
+                order_id,
+                None,
+            ),
+        )
     return Activity(
         identifier,
         kind,
@@ -338,15 +353,15 @@ def _order(identifier: str, transaction: str, fact: Fact, snapshot: Snapshot) ->
     amount = data.get("charged", data.get("amount"))
     plan = snapshot if isinstance(snapshot, Subscription) else None
     return Order(
-        id=identifier,
-        transaction=transaction,
-        subscription=_subscription(fact, snapshot),
-        sku=str(data.get("sku") or (plan.product.sku if plan else "")),
-        quantity=_seats(data, plan),
-        term=plan.term.value if plan else str(data.get("term", "")),
-        billing=plan.billing.value if plan else str(data.get("billing", "")),
-        amount=Decimal(str(amount)) if amount is not None else None,
-        currency=_text(data.get("currency")),
+        identifier,
+        transaction,
+        _subscription(fact, snapshot),
+        str(data.get("sku") or (plan.product.sku if plan else "")),
+        _seats(data, plan),
+        str(plan.term if plan else data.get("term", "")),
+        str(plan.billing if plan else data.get("billing", "")),
+        Decimal(str(amount)) if amount is not None else None,
+        _text(data.get("currency")),
     )
 
 

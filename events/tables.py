@@ -217,9 +217,7 @@ class ActivityRow(Row, table=True):
         Index("sublife_activity_event", "tenant", "event_id"),
         Index("sublife_activity_period", "tenant", "effective_at"),
         Index("sublife_activity_customer", "tenant", "customer", "effective_at"),
-        Index("sublife_activity_partner", "tenant", "partner", "effective_at"),
         Index("sublife_activity_subscription", "tenant", "subscription", "effective_at"),
-        Index("sublife_activity_kind", "tenant", "kind", "effective_at"),
     )
 
     tenant: str = _name(primary_key=True)
@@ -258,7 +256,6 @@ class OrderRow(Row, table=True):
         ),
         Index("sublife_order_event", "tenant", "event_id"),
         Index("sublife_order_period", "tenant", "effective_at"),
-        Index("sublife_order_partner", "tenant", "partner", "effective_at"),
         Index("sublife_order_customer", "tenant", "customer", "effective_at"),
         Index("sublife_order_subscription", "tenant", "subscription", "effective_at"),
     )

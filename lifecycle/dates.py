@@ -3,6 +3,7 @@
 from calendar import monthrange
 from datetime import UTC, date, datetime, time, timedelta
 from enum import StrEnum
+from functools import lru_cache
 
 
 class Term(StrEnum):
@@ -36,11 +37,13 @@ _BILLING_MONTHS = {Billing.MONTHLY: 1, Billing.ANNUAL: 12, Billing.TRIENNIAL: 36
 _ONE_DAY = timedelta(days=1)
 
 
+@lru_cache(maxsize=4096)
 def day_starts_at(day: date) -> datetime:
     """Return *day* 00:00:00Z (GEN-01)."""
     return datetime.combine(day, time.min, UTC)
 
 
+@lru_cache(maxsize=4096)
 def term_ends_at(last_day: date) -> datetime:
     """Return the term-end instant TE of an inclusive end date (GEN-02).
 
@@ -61,12 +64,23 @@ def add_months(anchor: date, months: int) -> date:
     Always count from the anchor, never from an earlier result, or the day drifts (GEN-06).
     """
     year, month0 = divmod(anchor.year * 12 + anchor.month - 1 + months, 12)
-    return date(year, month0 + 1, min(anchor.day, monthrange(year, month0 + 1)[1]))
+    return date(year, month0 + 1, min(anchor.day, _days_in(year, month0 + 1)))
+
+
+@lru_cache(maxsize=4096)
+def _moved(anchor: date, months: int) -> date:
+    """Return what `add_months` does; subjects that renew together count from the same few days."""
+    return add_months(anchor, months)
+
+
+@lru_cache(maxsize=4096)
+def _days_in(year: int, month: int) -> int:
+    return monthrange(year, month)[1]
 
 
 def boundary(anchor: date, term: Term, index: int) -> date:
     """Return the first day of term *index* + 1 counted from *anchor* (GEN-06)."""
-    return add_months(anchor, index * term.months)
+    return _moved(anchor, index * term.months)
 
 
 def natural_end(anchor: date, term: Term, index: int = 1) -> date:
@@ -110,9 +124,9 @@ def cycle_start(anchor: date, billing: Billing, *, on: date) -> date:
     index = (on.year - anchor.year) * 12 + on.month - anchor.month
     step = billing.months
     count = index // step
-    while add_months(anchor, count * step) > on:
+    while (start := _moved(anchor, count * step)) > on:
         count -= 1
-    return add_months(anchor, count * step)
+    return start
 
 
 def cycle_end(anchor: date, billing: Billing, *, on: date, ends_on: date) -> date:
@@ -120,9 +134,14 @@ def cycle_end(anchor: date, billing: Billing, *, on: date, ends_on: date) -> dat
 
     A cycle never reaches past the term's own last day *ends_on* (TRM-25).
     """
+    return min(next_cycle_start(anchor, billing, on=on) - _ONE_DAY, ends_on)
+
+
+def next_cycle_start(anchor: date, billing: Billing, *, on: date) -> date:
+    """Return the first day after the whole billing cycle that holds *on*."""
     start = cycle_start(anchor, billing, on=on)
-    months = (start.year - anchor.year) * 12 + start.month - anchor.month + billing.months
-    return min(add_months(anchor, months) - _ONE_DAY, ends_on)
+    months = (start.year - anchor.year) * 12 + start.month - anchor.month
+    return _moved(anchor, months + billing.months)
 
 
 def days_between(first: date, last: date) -> int:

@@ -26,6 +26,7 @@ from sublife.lifecycle.model import (
     FollowUp,
     Lifecycle,
     ModelError,
+    Payload,
     Permission,
     Reads,
     Refusal,
@@ -34,6 +35,7 @@ from sublife.lifecycle.model import (
     Standing,
     Timer,
     evolved,
+    filled,
     follow_up_id,
     iso,
     made,
@@ -67,7 +69,10 @@ class Guarded:
 
 
 def _chosen(rule: Rule, here: Standing[Any]) -> bool:
-    return all(condition(here) for condition in rule.when)
+    for condition in rule.when:  # noqa: SIM110 – a generator costs more than most conditions
+        if not condition(here):
+            return False
+    return True
 
 
 @cache
@@ -146,6 +151,10 @@ def lifecycle_named(name: str) -> Lifecycle:
         raise UnknownLifecycleError(f'no lifecycle "{name}"; use one of {known}') from None
 
 
+_CASE: type[Case[Any, Any]] = Case
+_STANDING: type[Standing[Any]] = Standing
+
+
 def decide(
     snapshot: Snapshot | None,
     event: Event,
@@ -173,7 +182,28 @@ def decide(
     if snapshot is not None and event.at < snapshot.changed_at:
         return refuse("OUT_OF_ORDER", at=iso(event.at), changed_at=iso(snapshot.changed_at))
     expected = lifecycle.requests.get(event.name)
-    if expected is not None and type(event.data) is not expected:
+    if expected is not None:
+        _check_request(lifecycle, expected, event)
+    if snapshot is not None and event.name in lifecycle.ticks:
+        _check_due(lifecycle, snapshot, event)
+    cell = _cell(lifecycle, snapshot, event)
+    if isinstance(cell, Closed):
+        return _closed(lifecycle, cell, snapshot, event.name)
+    data = event.data
+    rule = cell[0]
+    if rule.when or rule.unless:
+        here = filled(_STANDING, (snapshot, event.at, policy, data, seen))
+        rule = _choice(cell, here, event)
+        if rule.unless and (refusal := _objection(rule, here)):
+            return refusal
+    case = filled(_CASE, (snapshot, event, data, policy, seen))
+    split = None if expected is None else lifecycle.compounds.get(event.name)
+    return _act(rule, case) if split is None else _all_or_none(rule, case, split)
+
+
+def _check_request(lifecycle: Lifecycle, expected: type[Payload], event: Event) -> None:
+    """A request carries its own payload; an internal one follows from another event."""
+    if type(event.data) is not expected:
         raise ModelError(
             f"{event.name} on {event.subject}: the payload is {type(event.data).__name__}; "
             f"give {expected.__name__}"
@@ -182,43 +212,42 @@ def decide(
         raise UnknownEventError(
             f"{event.name} on {event.subject} only follows from another event; submit that one"
         )
-    if event.name in lifecycle.ticks and snapshot is not None:
-        _check_due(lifecycle, snapshot, event)
-    cell = _cell(lifecycle, snapshot, event)
-    if isinstance(cell, Closed):
-        return _closed(lifecycle, cell, snapshot, event.name)
-    here: Standing[Any] = Standing(snapshot, event.at, policy, event.data, seen)
-    for rule in cell:
-        if not rule.when or _chosen(rule, here):
-            break
-    else:
-        raise UnknownEventError(f"{event.subject}: no rule takes {event.name} as it stands")
-    if rule.unless and (refusal := _objection(rule, here)):
-        return refusal
-    case: Case[Any, Any] = Case(snapshot, event, event.data, policy, seen)
-    split = lifecycle.compounds.get(event.name)
-    return _act(rule, case) if split is None else _all_or_none(rule, case, split)
 
 
 def _check_due(lifecycle: Lifecycle, snapshot: Snapshot, event: Event) -> None:
-    """The calendar alone moves timers: a timed event must be one of the subject's, and its date."""
+    """The calendar alone moves timers: a timed event must be one of the subject's, and its date.
+
+    Instants read from a row have a zone object of their own: `==` asks both for their offset twice,
+    a difference once.
+    """
     due: tuple[Timer, ...] = lifecycle.timers(snapshot)
-    if (event.name, event.at) not in due:
-        known = ", ".join(f"{timer.name} at {iso(timer.due_at)}" for timer in due) or "none"
-        raise UnknownEventError(
-            f"{lifecycle.name} {snapshot.id}: {event.name} in {snapshot.state} is not due at "
-            f"{iso(event.at)}; "
-            f"its timers are: {known}. Settle the store instead of submitting timers"
-        )
+    for name, due_at in due:
+        if name == event.name and not event.at - due_at:
+            return
+    known = ", ".join(f"{timer.name} at {iso(timer.due_at)}" for timer in due) or "none"
+    raise UnknownEventError(
+        f"{lifecycle.name} {snapshot.id}: {event.name} in {snapshot.state} is not due at "
+        f"{iso(event.at)}; "
+        f"its timers are: {known}. Settle the store instead of submitting timers"
+    )
+
+
+def _choice(cell: tuple[Rule, ...], here: Standing[Any], event: Event) -> Rule:
+    """Return the first rule of a cell whose conditions hold."""
+    for rule in cell:
+        if _chosen(rule, here):
+            return rule
+    raise UnknownEventError(f"{event.subject}: no rule takes {event.name} as it stands")
 
 
 def _cell(
     lifecycle: Lifecycle, snapshot: Snapshot | None, event: Event
 ) -> tuple[Rule, ...] | Closed:
     state = ABSENT if snapshot is None else snapshot.state
-    cell = table(lifecycle).get((event.name, state))
-    if cell is not None:
-        return cell
+    try:
+        return table(lifecycle)[event.name, state]
+    except KeyError:
+        pass
     known = event.name in lifecycle.requests or event.name in lifecycle.ticks
     if snapshot is None and known:
         raise UnknownSubjectError(
@@ -263,23 +292,29 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
     before: Snapshot | None = case.subject
     after: Snapshot = effect.subject
     facts, follow_ups, rules = effect.facts, effect.follow_ups, effect.rules or rule.refs
-    event: Event = case.event
-    return Decision(
-        made(
-            type(after),
-            {
-                **vars(after),
-                "state": str(rule.to or after.state),
-                "version": (before.version if before else 0) + 1,
-                "changed_at": event.at,
-            },
+    event = case.event
+    values = {
+        **after.__dict__,
+        "state": rule.to or str(after.state),
+        "version": (before.version if before else 0) + 1,
+        "changed_at": event.at,
+    }
+    return filled(
+        Decision,
+        (
+            made(type(after), values),
+            str(before.state) if before else ABSENT,
+            tuple(
+                [
+                    fact if fact.rules else filled(Fact, (fact.name, fact.data, rules))
+                    for fact in facts
+                ]
+            ),
+            tuple([_follow_up(event, number, each) for number, each in enumerate(follow_ups)])
+            if follow_ups
+            else (),
+            rules,
         ),
-        str(before.state) if before else ABSENT,
-        tuple([fact if fact.rules else Fact(fact.name, fact.data, rules) for fact in facts]),
-        tuple([_follow_up(event, number, each) for number, each in enumerate(follow_ups)])
-        if follow_ups
-        else (),
-        rules,
     )
 
 

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from enum import StrEnum
 from functools import lru_cache
 from types import MappingProxyType
-from typing import Any, ClassVar, Generic, NamedTuple, TypeAlias, TypeVar
+from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
 from sublife.lifecycle.policy import Policy, Unit
 
@@ -66,11 +66,14 @@ class Segment(StrEnum):
     NONPROFIT = "nonprofit"
 
 
+_CLOSED: Mapping[str, str] = {"extra": "forbid"}
+
+
 class Shape:
     """A closed shape: where it is read from outside, what it does not name is refused."""
 
     __slots__ = ()
-    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _CLOSED
 
 
 @dataclass(frozen=True, slots=True)
@@ -131,11 +134,13 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot(Shape):
+class Snapshot:
     """What is known of one subject after its latest event; subclasses add their own fields.
 
-    Without slots, unlike other shapes: every event copies one with some fifty fields, and a
-    dictionary is copied at once.
+    Closed like a `Shape`, but without slots, not even empty ones: every event reads, copies and
+    writes one with some fifty fields, and a dictionary is filled and copied at once. It holds only
+    the fields that differ from their default; the class answers for the others. So `vars` of a
+    snapshot is what there is to say of it.
 
     Args:
         id: the subject.
@@ -146,12 +151,17 @@ class Snapshot(Shape):
         partner: id of the partner tenant that transacts.
     """
 
+    __pydantic_config__: ClassVar[Mapping[str, str]] = _CLOSED
+
     id: str
     state: str
     version: int = 0
     changed_at: datetime
     customer: str
     partner: str
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "__dict__", _differing(type(self), vars(self)))
 
 
 class Fact(NamedTuple):
@@ -258,11 +268,29 @@ def evolved(snapshot: S, **changes: object) -> S:
     Raises:
         ModelError: the snapshot has no such field.
     """
-    shape = type(snapshot)
-    if not changes.keys() <= shape.__dataclass_fields__.keys():
-        unknown = ", ".join(sorted(changes.keys() - shape.__dataclass_fields__.keys()))
+    shape, known = type(snapshot), snapshot.__dict__
+    values = {**known, **changes}
+    if len(values) > len(known):  # a name that was not there
+        _check_names(shape, changes)
+    for name, value in changes.items():
+        if value == getattr(shape, name, _NEEDED):
+            del values[name]
+    return made(shape, values)
+
+
+def _check_names(shape: type[Snapshot], changes: Mapping[str, object]) -> None:
+    unknown = ", ".join(sorted(changes.keys() - shape.__dataclass_fields__.keys()))
+    if unknown:
         raise ModelError(f"{shape.__name__} has no {unknown}; mend the name")
-    return made(shape, {**vars(snapshot), **changes})
+
+
+_NEEDED = object()
+"""Stands for the default of a field that has none; it equals no value."""
+
+
+def _differing(shape: type[Snapshot], values: Mapping[str, object]) -> dict[str, object]:
+    """Return the fields of *values* that differ from their default."""
+    return {name: value for name, value in values.items() if value != getattr(shape, name, _NEEDED)}
 
 
 def made(shape: type[T], values: dict[str, Any]) -> T:
@@ -272,9 +300,23 @@ def made(shape: type[T], values: dict[str, Any]) -> T:
         shape: a dataclass without slots.
         values: fields by their names; others stand at their defaults.
     """
-    it = object.__new__(shape)
-    object.__setattr__(it, "__dict__", values)
+    it = _new(shape)
+    _set(it, "__dict__", values)
     return it
+
+
+_new, _set = object.__new__, object.__setattr__
+
+
+class _Filled(Protocol):
+    def __call__(self, shape: type[T], values: tuple[Any, ...], /) -> T: ...
+
+
+filled = cast("_Filled", cast("Any", tuple).__new__)
+"""Makes a named tuple of all its values, in order: `filled(Timer, (name, due_at))`.
+
+It is `Timer(name, due_at)` at less than half the cost, for what every event makes several of.
+"""
 
 
 TIMER_ID = "timer:"
@@ -354,6 +396,10 @@ class Rule:
     refs: tuple[str, ...]
     when: tuple[Condition, ...] = ()
     unless: tuple[Objection, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.to is not None:
+            object.__setattr__(self, "to", str(self.to))  # as a snapshot carries it
 
 
 @dataclass(frozen=True, slots=True)

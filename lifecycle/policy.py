@@ -137,7 +137,11 @@ class Policy:
     def length(self, name: str, at: datetime, *, begun_at: datetime | None = None) -> timedelta:
         """Return a figure in days or hours as a fixed length (GEN-05)."""
         figure = self.figures[name]
-        return _length(int(self._value(figure, at, begun_at)), figure.unit)
+        return _length(self._value(figure, at, begun_at), figure.unit)
+
+    def over_at(self, name: str, at: datetime) -> datetime:
+        """Return the instant at which a length that begins at *at* is over (GEN-05)."""
+        return _sum(at, self.length(name, at))
 
     def count(self, name: str, at: datetime) -> int:
         """Return a figure that counts things or calendar months."""
@@ -206,7 +210,8 @@ class Policy:
         return None
 
     def _value(self, figure: Figure, at: datetime, begun_at: datetime | None = None) -> Amount:
-        return self._span(figure, at).value_for(begun_at)
+        span = self._span(figure, at)
+        return span.value if begun_at is None else span.value_for(begun_at)
 
     def _span(self, figure: Figure, at: datetime) -> Span:
         option = self.switch(figure.by, at) if figure.by else ""
@@ -217,8 +222,14 @@ class Policy:
 
 
 @lru_cache
-def _length(value: int, unit: Unit) -> timedelta:
-    return timedelta(days=value) if unit is Unit.DAYS else timedelta(hours=value)
+def _length(value: Amount, unit: Unit) -> timedelta:
+    return timedelta(days=int(value)) if unit is Unit.DAYS else timedelta(hours=int(value))
+
+
+@lru_cache(maxsize=4096)
+def _sum(at: datetime, length: timedelta) -> datetime:
+    """Return *at* and *length*; a night moves very many subjects at the same few instants."""
+    return at + length
 
 
 def policy_from(

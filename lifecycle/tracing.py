@@ -214,6 +214,10 @@ class _WatchedPolicy(Policy):
             "timedelta", _WatchedLength(found, self._watch, self._asked(name, at, begun_at))
         )
 
+    def over_at(self, name: str, at: datetime) -> datetime:
+        """Return the instant at which a length that begins at *at* is over, noted as their sum."""
+        return at + self.length(name, at)
+
     def count(self, name: str, at: datetime) -> int:
         """Return a figure as a number that notes which month it is added to."""
         found = super().count(name, at)

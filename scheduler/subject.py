@@ -173,7 +173,7 @@ def _as_mapping(looked: _Looked, lines: int) -> dict[str, Any]:
         "state": None if written is None else str(written.state),
         "version": 0 if written is None else written.version,
         "state_due": None if present is None else str(present.state),
-        "snapshot": None if written is None else json.loads(codec.encode(written)),
+        "snapshot": None if written is None else json.loads(codec.encode_snapshot(written)),
         "timers": [{"name": each.name, "due_at": iso(each.due_at)} for each in found],
         "allowed": list(looked.may),
         "paused": None if pause is None else {"scope": pause.scope, "reason": pause.reason},

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-REVISIONS = ("0.1.0", "0.2.0")
+REVISIONS = ("0.1.0", "0.2.0", "0.3.0")
 """Each is called after the release of sublife that brings it, so a database says what it needs."""
 
 VERSION_TABLE = "sublife_schema"

@@ -136,12 +136,17 @@ def _leave_it_to_us(connection: Any, _record: object) -> None:
     connection.isolation_level = None
 
 
+_CACHE_KIB = 32 * 1024
+"""Pages a connection may keep: those that a night writes again and again have room in it."""
+
+
 def _configure(connection: Any, _record: object) -> None:
     """Lose nothing that was committed, and let readers read while somebody writes."""
     cursor = connection.cursor()
     cursor.execute("PRAGMA journal_mode=WAL")
     cursor.execute("PRAGMA synchronous=FULL")
     cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
     cursor.close()
 
 

@@ -79,6 +79,6 @@ def record_rows(
 
 def _line_of(order: Order) -> tuple[Any, ...]:
     """Return what an order line says; the amount goes over as text, exact."""
-    amount = None if order.amount is None else str(order.amount)
-    kind = (order.sku, order.quantity, order.term, order.billing)
-    return order.subscription, *kind, amount, order.currency
+    _, _, subscription, sku, quantity, term, billing, amount, currency = order
+    said = None if amount is None else str(amount)
+    return subscription, sku, quantity, term, billing, said, currency

@@ -5,9 +5,9 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import lru_cache
-from typing import Any, ClassVar, cast
+from itertools import chain
+from typing import Any, ClassVar, Self, cast
 
-from pydantic_core import to_json
 from sqlalchemy import (
     BigInteger,
     Boolean,
@@ -27,6 +27,7 @@ from sqlalchemy import (
 from sqlalchemy.ext.compiler import compiles
 from sqlmodel import SQLModel
 
+from sublife.events.codec import compact
 from sublife.events.store.link import Link
 from sublife.events.tables import (
     ActivityRow,
@@ -125,6 +126,11 @@ def _compile(clause: Any, dialect: Dialect) -> _Compiled:
     )
 
 
+TOGETHER = 40
+"""New rows that SQLite takes by one statement, a third faster than one by one.
+
+So many times the columns of a table are fewer than the 999 values that every release of it takes.
+"""
 COPIED = 32
 """From so many rows on, PostgreSQL takes them faster by `COPY` than as one parameter."""
 
@@ -165,8 +171,28 @@ class Bulk:
         if not link.is_sqlite:
             names = self.names()
             given = [dict(zip(names, row, strict=True)) for row in rows]
-            return link.run(text, {"rows": to_json(given).decode()})
-        return link.run(text, rows[0]) if len(rows) == 1 else link.run_many(text, rows)
+            return link.run(text, {"rows": compact(given)})
+        return self._write_to_sqlite(link, text, rows)
+
+    def _write_to_sqlite(self, link: Link, text: str, rows: Sequence[tuple[Any, ...]]) -> int:
+        """Write new rows many by one statement, and what is left one by one."""
+        whole = len(rows) - len(rows) % TOGETHER if self.is_new else 0
+        for start in range(0, whole, TOGETHER):
+            part = rows[start : start + TOGETHER]
+            link.run(self._together(text), tuple(chain.from_iterable(part)))
+        left = rows[whole:] if whole else rows
+        if len(left) == 1:
+            return whole + link.run(text, left[0])
+        return whole + (link.run_many(text, left) if left else 0)
+
+    def _together(self, text: str) -> str:
+        """Return the statement that writes `TOGETHER` rows to SQLite."""
+        found = self._texts.get("together")
+        if found is None:
+            start, mark, values = text.partition("VALUES ")
+            found = f"{start}{mark}{', '.join([values] * TOGETHER)}"
+            self._texts["together"] = found
+        return found
 
     def names(self) -> tuple[str, ...]:
         """Return what each place of a row is called."""
@@ -271,9 +297,12 @@ def written(at: datetime | None) -> str | None:
 
 def restored(value: Any) -> datetime:
     """Return what the driver gives for an instant as an aware datetime in UTC."""
-    if isinstance(value, str):
-        return datetime.fromisoformat(value).replace(tzinfo=UTC)
-    return cast("datetime", value).astimezone(UTC)
+    return _read(value) if isinstance(value, str) else cast("datetime", value).astimezone(UTC)
+
+
+@lru_cache(maxsize=4096)
+def _read(text: str) -> datetime:
+    return datetime.fromisoformat(text).replace(tzinfo=UTC)
 
 
 class _TransactionId(ColumnElement[int]):
@@ -302,6 +331,10 @@ class Listed(ColumnElement[bool]):
     def __init__(self, column: ColumnElement[Any], name: str) -> None:
         self.column = column
         self.values = bindparam(name, type_=Text())
+
+    def self_group(self, against: Any = None) -> Self:  # noqa: ARG002 – SQLAlchemy's signature
+        """Return it as it is: where SQLite reads `… IN (…) = 1`, it uses no index."""
+        return self
 
 
 @compiles(Listed, "sqlite")

@@ -64,6 +64,7 @@ from sublife.lifecycle.model import (
     Refusal,
     Snapshot,
     Timer,
+    filled,
 )
 from sublife.lifecycle.policy import Policy
 
@@ -131,6 +132,8 @@ class Transaction:
         self._isolation = ""
         self._number: int | None = 0 if link.is_sqlite or reading else None
         self._held: dict[str, Held | None] = {}
+        self.holding: Mapping[str, Held | None] = self._held
+        """What is held so far, at once; a subject that is missing is still to be asked for."""
         self._lines: dict[str, _Line] = {}
         self._claims: dict[str, tuple[str, ...]] = {}
         self._customers: set[str] = set()
@@ -140,7 +143,7 @@ class Transaction:
         self._activities: list[tuple[Any, ...]] = []
         self._orders: list[tuple[Any, ...]] = []
         self._announces = not (link.is_sqlite or reading)
-        self._near = datetime.min.replace(tzinfo=UTC)
+        self._recorded_at = datetime.min.replace(tzinfo=UTC)
         self._pauses: tuple[Pause, ...] | None = None
         self._held_up: dict[str, HeldUp | None] = {}
 
@@ -350,8 +353,8 @@ class Transaction:
         if self._held.get(row.id) is not None:
             return
         snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
-        timer = Timer(row.due, restored(row.due_at)) if row.due else None
-        self._held[row.id] = Held(snapshot, row.lifecycle, timer)
+        timer = filled(Timer, (row.due, restored(row.due_at))) if row.due else None
+        self._held[row.id] = filled(Held, (snapshot, row.lifecycle, timer))
         whose = (snapshot.customer, snapshot.partner)
         self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp, whose)
         if claims := lifecycle_named(row.lifecycle).claims(snapshot):
@@ -363,8 +366,8 @@ class Transaction:
         if self._held.get(event.subject) is None:
             self._lock_customer(snapshot.customer)
         timer = next_timer(snapshot, event.lifecycle)
-        self._held[event.subject] = Held(snapshot, event.lifecycle, timer)
-        self._near = recorded_at + NEAR
+        self._held[event.subject] = filled(Held, (snapshot, event.lifecycle, timer))
+        self._recorded_at = recorded_at
         self._take_down(
             event,
             written(recorded_at),
@@ -541,8 +544,9 @@ class Transaction:
 
     def _is_near(self) -> bool:
         """Return whether what is written is due so soon that a daemon cannot wait for its beat."""
+        near = self._recorded_at + NEAR
         timers = (held.timer for name in self._dirty if (held := self._held[name]))
-        return any(timer and timer.due_at <= self._near for timer in timers)
+        return any(timer and timer.due_at <= near for timer in timers)
 
     def _row(self, held: Held, line: _Line) -> tuple[Any, ...]:
         """Return what changes on a subject's row (`CHANGING`); its earliest timer stands on it."""
@@ -556,7 +560,7 @@ class Transaction:
             timer.name if timer else None,
             line.stamp,
             line.head,
-            codec.encode(snapshot),
+            codec.encode_snapshot(snapshot),
         )
 
     def _write_claims(self) -> None:

@@ -151,7 +151,7 @@ class Rebuild:
 
     def _keep(self, line: Line, snapshot: Snapshot) -> None:
         self._hold(line.subject, snapshot)
-        text = codec.encode(snapshot)
+        text = codec.encode_snapshot(snapshot)
         self._scratch.keep(
             Rebuilt(line.subject, line.sequence, line.lifecycle, snapshot.customer, text)
         )

@@ -3,7 +3,13 @@
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
 
-from sublife.lifecycle.dates import add_months, cycle_end, cycle_start, day_starts_at, days_between
+from sublife.lifecycle.dates import (
+    cycle_end,
+    cycle_start,
+    day_starts_at,
+    days_between,
+    next_cycle_start,
+)
 from sublife.lifecycle.model import NOTHING, Value
 from sublife.lifecycle.money import Money, days_charged, rounded
 from sublife.lifecycle.subscription.model import Batch, Subscription
@@ -38,8 +44,7 @@ def _cost(subscription: Subscription, seat_days: int, *, on: date) -> Money | No
     if price is None:
         return None
     anchor, first = cycle_anchor(subscription), cycle_first(subscription, on)
-    months = (first.year - anchor.year) * 12 + first.month - anchor.month
-    full_days = (add_months(anchor, months + subscription.billing.months) - first).days
+    full_days = (next_cycle_start(anchor, subscription.billing, on=on) - first).days
     unit = price.unit_on(subscription.starts_on)
     return Money(rounded(unit * seat_days / full_days), price.currency)
 

@@ -22,6 +22,7 @@ from sublife.lifecycle.subscription.model import (
 from sublife.lifecycle.subscription.term import (
     following,
     grace_after,
+    grace_ends_at,
     led_term,
     microsoft_leads,
     next_plan,
@@ -42,7 +43,7 @@ def start_renewal(case: Tick) -> Effect[Subscription]:
     renewal = Renewal(
         started_at,
         started_at + earliest if simulated else None,
-        started_at + policy.length("renewal_latest_hours", started_at),
+        policy.over_at("renewal_latest_hours", started_at),
     )
     return Effect(
         evolved(case.subject, renewal=renewal),
@@ -71,11 +72,14 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
     """
     old = case.subject
     change = old.scheduled or _NO_CHANGE
+    subject = _next_term(old, change)
+    product = change.product or next_plan(old)[0]
+    quantity, price = change.quantity or old.quantity, _next_price(old)
     subject = evolved(
-        _next_term(old, change),
-        product=change.product or next_plan(old)[0],
-        quantity=change.quantity or old.quantity,
-        price=_next_price(old),
+        subject,
+        product=product,
+        quantity=quantity,
+        price=price,
         next_price=None,
         promotion_id="",
         trial=False,
@@ -87,10 +91,9 @@ def complete_renewal(case: Tick) -> Effect[Subscription]:
         renewal=None,
         renewed_at=case.at,
         window_opened_at=case.at,
+        batches=(Batch(quantity, case.at, subject.starts_on),),
+        microsoft_leads=microsoft_leads(subject, case.policy),
     )
-    batch = Batch(subject.quantity, case.at, subject.starts_on)
-    leads = microsoft_leads(subject, case.policy)
-    subject = evolved(subject, batches=(batch,), microsoft_leads=leads)
     facts = [Fact("subscription-trial-converted", rules=("SUB-17",))] if old.trial else []
     facts.append(_renewed(subject, applied=old.scheduled is not None))
     return Effect(subject, tuple(facts))
@@ -116,7 +119,8 @@ def _next_term(old: Subscription, change: ScheduledChange) -> Subscription:
     _, term, billing = next_plan(old)
     term, billing = change.term or term, change.billing or billing
     if term is old.term and change.ends_on is None:
-        return evolved(following(old), billing=billing)
+        subject = following(old)
+        return subject if billing is subject.billing else evolved(subject, billing=billing)
     return starting(
         old, on=old.ends_on + _ONE_DAY, term=term, billing=billing, ends_on=change.ends_on
     )
@@ -128,8 +132,8 @@ def _renewed(subject: Subscription, *, applied: bool) -> Fact:
         {
             "sku": subject.product.sku,
             "quantity": subject.quantity,
-            "term": subject.term.value,
-            "billing": subject.billing.value,
+            "term": str(subject.term),
+            "billing": str(subject.billing),
             "starts_on": subject.starts_on.isoformat(),
             "ends_on": subject.ends_on.isoformat(),
             "scheduled_change_applied": applied,
@@ -164,8 +168,8 @@ def extend(case: Tick) -> Effect[Subscription]:
         "starts_on": subject.starts_on.isoformat(),
         "ends_on": subject.ends_on.isoformat(),
         "quantity": subject.quantity,
-        "term": subject.term.value,
-        "billing": subject.billing.value,
+        "term": str(subject.term),
+        "billing": str(subject.billing),
         **in_fact(charge(subject, subject.quantity, from_on=subject.starts_on)),
     }
     return Effect(subject, (Fact("subscription-extended", data),))
@@ -218,8 +222,13 @@ def _continuity_until(case: Tick) -> str:
     return iso(term_ended_at(case.subject) + grace_after(case.subject, case.policy, case.at))
 
 
-def _ended(old: Subscription) -> Subscription:
-    """Return the subscription with nothing left of a term that could still change."""
+def _ended(old: Subscription, **more: object) -> Subscription:
+    """Return the subscription with nothing left of a term that could still change.
+
+    Args:
+        old: as it was.
+        more: what else changes.
+    """
     return evolved(
         old,
         autorenew=False,
@@ -229,12 +238,13 @@ def _ended(old: Subscription) -> Subscription:
         suspended_at=None,
         suspension_ends_at=None,
         suspension_reasons=(),
+        **more,
     )
 
 
 def begin_grace(case: Tick) -> Effect[Subscription]:
     """Begin the free days after the term end (SUB-04)."""
-    ends_at = case.at + grace_after(case.subject, case.policy, case.at)
+    ends_at = grace_ends_at(case.subject, case.policy, case.at)
     return Effect(
         evolved(case.subject, lapse_ends_at=ends_at),
         (Fact("subscription-grace-started", {"ends_at": iso(ends_at)}),),
@@ -243,7 +253,7 @@ def begin_grace(case: Tick) -> Effect[Subscription]:
 
 def disable(case: Tick) -> Effect[Subscription]:
     """Take the users' access away; only admins still reach the data (SUB-05)."""
-    deleted_at = case.at + case.policy.length("disabled", case.at)
+    deleted_at = case.policy.over_at("disabled", case.at)
     return Effect(
         evolved(case.subject, lapse_ends_at=None, deleted_at=deleted_at),
         (Fact("subscription-disabled", {"deleted_at": iso(deleted_at)}),),
@@ -252,20 +262,20 @@ def disable(case: Tick) -> Effect[Subscription]:
 
 def disable_suspended(case: Tick) -> Effect[Subscription]:
     """End the term of a suspended subscription: disabled for 30 days and 90 more (SUB-10)."""
-    ends_at = case.at + case.policy.length("suspended_disabled", case.at)
-    subject = evolved(_ended(case.subject), barred=True, lapse_ends_at=ends_at)
+    ends_at = case.policy.over_at("suspended_disabled", case.at)
+    subject = _ended(case.subject, barred=True, lapse_ends_at=ends_at)
     return Effect(subject, (Fact("subscription-disabled", {"first_phase_ends_at": iso(ends_at)}),))
 
 
 def enter_second_phase(case: Tick) -> Effect[Subscription]:
     """Begin the 90 days after the first disabled phase (SUB-10, SUB-11)."""
-    deleted_at = case.at + case.policy.length("disabled", case.at)
+    deleted_at = case.policy.over_at("disabled", case.at)
     return Effect(evolved(case.subject, lapse_ends_at=None, deleted_at=deleted_at))
 
 
 def delete(case: Tick) -> Effect[Subscription]:
     """Delete the subscription and its data for good (SUB-06, SUB-09)."""
-    ended = evolved(_ended(case.subject), lapse_ends_at=None, deleted_at=None, price=None)
+    ended = _ended(case.subject, lapse_ends_at=None, deleted_at=None, price=None)
     return Effect(ended, (Fact("subscription-deleted", {"from": case.subject.state}),))
 
 

@@ -1,7 +1,6 @@
 """Which terms a subscription runs through: plans, custom ends, the next (GEN-06, TRM-21…25)."""
 
 from collections.abc import Iterable, Mapping
-from dataclasses import replace
 from datetime import date, datetime, timedelta
 
 from sublife.lifecycle.dates import (
@@ -15,7 +14,7 @@ from sublife.lifecycle.dates import (
     projected_ends,
     term_ends_at,
 )
-from sublife.lifecycle.model import Refusal, Segment, Snapshot
+from sublife.lifecycle.model import Refusal, Segment, Snapshot, evolved
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.refusal import refuse
 from sublife.lifecycle.subscription.model import (
@@ -231,7 +230,7 @@ def starting(
         billing: its billing plan.
         ends_on: custom inclusive end; the anchor is then the day after it.
     """
-    return replace(
+    return evolved(
         subscription,
         term=term,
         billing=billing,
@@ -262,7 +261,7 @@ def next_plan(subscription: Subscription) -> tuple[Product, Term, Billing]:
 def following(subscription: Subscription) -> Subscription:
     """Return the subscription in the full term after the running one, same anchor (GEN-06)."""
     terms = subscription.terms + 1
-    return replace(
+    return evolved(
         subscription,
         terms=terms,
         cycles_on=None,
@@ -277,9 +276,16 @@ def grace_after(subscription: Subscription, policy: Policy, at: datetime) -> tim
     Nor is there any where the policy extends the service and the partner chose to cancel
     (SUB-04, TRM-36).
     """
-    if subscription.extension is not None or extends(subscription, policy):
-        return timedelta(0)
-    return policy.length("grace", at)
+    return timedelta(0) if _has_no_grace(subscription, policy) else policy.length("grace", at)
+
+
+def grace_ends_at(subscription: Subscription, policy: Policy, at: datetime) -> datetime:
+    """Return when the grace after the term end *at* is over; at once where there is none."""
+    return at if _has_no_grace(subscription, policy) else policy.over_at("grace", at)
+
+
+def _has_no_grace(subscription: Subscription, policy: Policy) -> bool:
+    return subscription.extension is not None or extends(subscription, policy)
 
 
 def extends(subscription: Subscription, policy: Policy) -> bool:

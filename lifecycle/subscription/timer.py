@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from types import MappingProxyType
 
 from sublife.lifecycle.dates import day_starts_at
-from sublife.lifecycle.model import Timer
+from sublife.lifecycle.model import Timer, filled
 from sublife.lifecycle.subscription.model import Subscription
 from sublife.lifecycle.subscription.state import State
 from sublife.lifecycle.subscription.term import term_ended_at
@@ -31,7 +31,7 @@ def _none(_subject: Subscription) -> tuple[Timer, ...]:
 
 
 def _one(name: str, due_at: datetime | None) -> tuple[Timer, ...]:
-    return () if due_at is None else (Timer(name, due_at),)
+    return () if due_at is None else (filled(Timer, (name, due_at)),)
 
 
 def _provisioning(subject: Subscription) -> tuple[Timer, ...]:
@@ -41,11 +41,11 @@ def _provisioning(subject: Subscription) -> tuple[Timer, ...]:
 def _active(subject: Subscription) -> tuple[Timer, ...]:
     if subject.renewal is not None:
         return _renewing(subject)
-    return (*_last_day(subject), *_cycle(subject), *_term_end(subject))
+    return _last_day(subject) + _cycle(subject) + _term_end(subject)
 
 
 def _expired(subject: Subscription) -> tuple[Timer, ...]:
-    return (Timer("expiry_ended", subject.changed_at),)
+    return _one("expiry_ended", subject.changed_at)
 
 
 def _grace(subject: Subscription) -> tuple[Timer, ...]:
@@ -69,10 +69,7 @@ def _renewing(subject: Subscription) -> tuple[Timer, ...]:
     renewal = subject.renewal
     assert renewal is not None  # noqa: S101 – the caller has looked
     overdue = None if renewal.alerted else renewal.overdue_at + _ONE_SECOND
-    return (
-        *_one("renewal_ended", renewal.completes_at),
-        *_one("renewal_overdue", overdue),
-    )
+    return _one("renewal_ended", renewal.completes_at) + _one("renewal_overdue", overdue)
 
 
 def _last_day(subject: Subscription) -> tuple[Timer, ...]:
@@ -88,7 +85,7 @@ def _term_end(subject: Subscription) -> tuple[Timer, ...]:
     ended_at, move = term_ended_at(subject), subject.move
     if move is not None and move.is_add_on and move.at == ended_at:
         return ()
-    return (Timer("term_ended", ended_at),)
+    return _one("term_ended", ended_at)
 
 
 def _cycle(subject: Subscription) -> tuple[Timer, ...]:
@@ -102,8 +99,8 @@ def _cycle(subject: Subscription) -> tuple[Timer, ...]:
 def _suspended(subject: Subscription) -> tuple[Timer, ...]:
     if subject.move is not None and subject.move.started_at is not None:
         return ()
-    ends = (*_cycle(subject), Timer("term_ended", term_ended_at(subject)))
-    return (*ends, *_one("suspension_ended", subject.suspension_ends_at))
+    ends = _cycle(subject) + _one("term_ended", term_ended_at(subject))
+    return ends + _one("suspension_ended", subject.suspension_ends_at)
 
 
 _BY_STATE: Mapping[str, Callable[[Subscription], tuple[Timer, ...]]] = MappingProxyType(

@@ -6,7 +6,7 @@ from typing import Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sublife.events.codec import adapter
+from sublife.events.codec import adapter, every_field
 from sublife.events.intake import Outcome
 from sublife.events.outbox import Delivery, Status
 from sublife.events.store import Due, Entry, Held
@@ -55,7 +55,7 @@ class SubjectView(View):
             customer=found.customer,
             partner=found.partner,
             due=[TimerView(timer=each.name, due_at=each.due_at) for each in coming],
-            snapshot=adapter(type(found)).dump_python(found, mode="json"),
+            snapshot=every_field(found),
         )
 
 

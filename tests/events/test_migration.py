@@ -11,7 +11,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sublife.events import migration
-from sublife.events.codec import decode_snapshot, encode
+from sublife.events.codec import decode_snapshot, encode_snapshot
 from sublife.events.intake import Outcome, settle, submit
 from sublife.events.packs import load_pack
 from sublife.events.store import Store
@@ -184,7 +184,7 @@ def test_a_migration_comes_back_from_its_row_as_it_was(
         external_reference=texts[3],
     )
 
-    assert decode_snapshot("migration", encode(subject)) == subject
+    assert decode_snapshot("migration", encode_snapshot(subject)) == subject
 
 
 def _tell(desk: "Desk", name: str, subject: str, at: datetime, data: Payload = EMPTY) -> Outcome:

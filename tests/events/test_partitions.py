@@ -65,6 +65,7 @@ def _copy(connection: Connection, table: str, into: str, **changes: object) -> N
     )
 
 
+INDEXES = "SELECT indexdef FROM pg_indexes WHERE tablename LIKE 'sublife%' ORDER BY indexdef"
 COLUMNS = """
 SELECT attname FROM pg_attribute WHERE attrelid = %s::regclass AND attnum > 0 ORDER BY attnum
 """
@@ -93,6 +94,22 @@ class TestMaking:
             expected = plain.execute(query, [names]).fetchall()
 
         assert connection.execute(query, [names]).fetchall() == expected
+
+    @pytest.mark.parametrize("revision", REVISIONS[:-1])
+    def test_an_older_revision_comes_up_to_the_same_indexes(
+        self, connection: Connection, empty_database: str, revision: str
+    ) -> None:
+        """Those of the whole tables, and those of each partition that was there before."""
+        form = Partitions(subjects=3, months=True, first=date(2024, 10, 1))
+        script = offline_sql(empty_database, form, since="base", until=revision)
+        with psycopg.connect(empty_database, autocommit=True) as older:
+            older.execute(script.encode())
+            older.execute("SELECT sublife_make_months('2025-10-01', 1)")
+
+            upgrade(empty_database)
+
+            found = older.execute(INDEXES).fetchall()
+        assert found == connection.execute(INDEXES).fetchall()
 
     def test_subjects_spread_over_their_partitions(
         self, desk: "Desk", connection: Connection

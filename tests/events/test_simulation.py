@@ -298,7 +298,7 @@ class TestAdvancing:
         self, whatif: Store, monkeypatch: pytest.MonkeyPatch
     ) -> None:
         sell(whatif, "s2")
-        monkeypatch.setattr("sublife.events.intake.decide", failing_for("s1"))
+        monkeypatch.setattr("sublife.events.intake.work.decide", failing_for("s1"))
 
         done = advance(whatif, TERM_END + 365 * DAY)
 

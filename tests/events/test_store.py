@@ -453,11 +453,8 @@ class TestIndexes:
         ("row", "column"),
         [
             pytest.param(ActivityRow, "customer", id="activities of a customer"),
-            pytest.param(ActivityRow, "partner", id="activities of a partner"),
             pytest.param(ActivityRow, "subscription", id="activities of a subscription"),
-            pytest.param(ActivityRow, "kind", id="activities of a kind"),
             pytest.param(OrderRow, "customer", id="orders of a customer"),
-            pytest.param(OrderRow, "partner", id="orders of a partner"),
             pytest.param(OrderRow, "subscription", id="orders of a subscription"),
         ],
     )

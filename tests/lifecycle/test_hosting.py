@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sublife.events.codec import decode_snapshot, encode
+from sublife.events.codec import decode_snapshot, encode_snapshot
 from sublife.events.packs import load_pack
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.hosting.model import (
@@ -627,4 +627,4 @@ def test_a_late_daemon_changes_nothing(since: date, stops: list[datetime]) -> No
 
 @pytest.mark.parametrize("column", list(SUBJECTS))
 def test_a_hoster_reads_back_as_it_was_written(column: str) -> None:
-    assert decode_snapshot("hosting", encode(SUBJECTS[column])) == SUBJECTS[column]
+    assert decode_snapshot("hosting", encode_snapshot(SUBJECTS[column])) == SUBJECTS[column]

@@ -42,7 +42,10 @@ from sublife.lifecycle.model import (
     Refusal,
     Role,
     Rule,
+    Snapshot,
     Standing,
+    evolved,
+    made,
 )
 from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.refusal import CODES, refuse
@@ -412,6 +415,20 @@ def test_a_subject_of_another_lifecycle_is_a_mistake_that_names_both(subjects: S
 
     with pytest.raises(ModelError, match="register on s1: it is a Subscription, which does not"):
         reads(subject, event)
+
+
+def test_a_copy_takes_the_names_of_its_shape_and_no_other() -> None:
+    """Also of a field that stands at its default so far."""
+    values: dict[str, Any] = {"id": "s1", "state": "grace", "customer": "t", "partner": "c"}
+    values["changed_at"] = datetime(2025, 10, 1, tzinfo=UTC)
+    snapshot = made(Snapshot, values)
+
+    changes: dict[str, Any] = {"version": 7, "state": "disabled"}
+
+    assert evolved(snapshot, **changes) == Snapshot(**{**values, **changes})
+    assert snapshot.version == 0
+    with pytest.raises(ModelError, match="Snapshot has no stat; mend the name"):
+        evolved(snapshot, version=7, stat="disabled")
 
 
 def test_an_instant_without_a_zone_is_a_mistake_that_shows_the_remedy() -> None:

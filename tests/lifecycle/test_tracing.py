@@ -76,6 +76,17 @@ class TestPolicy:
             SumAsked(figure, 1, AT.date(), day),
         ]
 
+    def test_when_a_length_is_over_is_noted_as_their_sum(self, policy: Policy) -> None:
+        """Also where somebody has asked for the same without watching."""
+        watch = Watch()
+
+        over_at = policy.over_at("grace", AT)
+
+        assert over_at == AT + policy.length("grace", AT) == AT + 30 * DAY
+        assert watch.policy(policy).over_at("grace", AT) == over_at
+        (figure,) = watch.figures
+        assert watch.sums == [SumAsked(figure, 1, AT, over_at)]
+
     def test_a_length_is_like_any_other(self, policy: Policy) -> None:
         """It is compared, counted and added as one that nobody watches."""
         grace = Watch().policy(policy).length("grace", AT)

@@ -118,8 +118,8 @@ def _commands_first() -> tuple[Change, ...]:
     return (
         around("scheduler.replay.run._perform", perform),
         around("scheduler.replay.run._advance", advance),
-        around("events.intake._Intake._current", current),
-        around("events.intake._Intake.advance", settle),
+        around("events.intake.work.Intake._current", current),
+        around("events.intake.work.Intake.advance", settle),
     )
 
 

@@ -1,0 +1,60 @@
+"""submit(): one user event, in one transaction with what is due before it (GEN-08)."""
+
+import re
+
+from sublife.events.intake.error import EventIdTakenError, EventInFutureError
+from sublife.events.intake.known import repeated
+from sublife.events.intake.outcome import Outcome
+from sublife.events.intake.work import Intake
+from sublife.events.store import Store, Transaction
+from sublife.lifecycle.model import TIMER_ID, Event, iso, utc
+
+_RECORD_ID = re.compile(r"#\d+\Z")
+"""How ids of further records of one event end."""
+
+
+def submit(store: Store, event: Event, *, expected_version: int | None = None) -> Outcome:
+    """Take in one user event: settle what is due by then, decide it, write it down.
+
+    All in one transaction. The same event id a second time changes nothing and returns the first
+    outcome. A refusal is written to the journal and changes nothing else.
+
+    Args:
+        store: of the tenant the subject belongs to; `store.within(session)` to take the event in
+            as part of a host's transaction.
+        event: dated when it happened, at the latest now.
+        expected_version: the version the caller has seen; 0 for a subject that is to be new.
+
+    Raises:
+        StaleVersionError: the subject is at another version, after what was due has happened.
+        EventInFutureError: it is dated after the store's clock.
+        EventIdTakenError: its id, or one that follows from it, was used for something else.
+        UnknownSubjectError: its subject does not exist, and it creates none.
+        PausedError: what it changes, or what must happen before it, is paused (GEN-08).
+        UnknownEventError: the lifecycle has no such request.
+        ModelError: its payload is not the request's own.
+        ConflictError: another writer came between; submit it again.
+    """
+    now = utc(store.clock.now(), name="now")
+    if event.id.startswith(TIMER_ID):
+        raise EventIdTakenError(
+            f'event {event.id} on {event.subject}: ids that begin with "{TIMER_ID}" belong to '
+            "timed events; give it another"
+        )
+    if _RECORD_ID.search(event.id):
+        raise EventIdTakenError(
+            f'event {event.id} on {event.subject}: ids that end with "#" and a number belong to '
+            "the records of other events; give it another"
+        )
+    if event.at > now:
+        raise EventInFutureError(
+            f"event {event.id} on {event.subject} is dated {iso(event.at)}, but it is {iso(now)}; "
+            "submit it when it has happened"
+        )
+
+    def take(tx: Transaction) -> Outcome:
+        if first := tx.look(event):
+            return repeated(first, event)
+        return Intake(tx, now).take(event, expected_version)
+
+    return store.run(take)
