@@ -136,7 +136,7 @@ def _instant(text: str) -> datetime:
     return utc(datetime.fromisoformat(text))
 
 
-_INSTANT = Annotated[str, AfterValidator(_instant)]
+_INSTANT: Any = Annotated[str, AfterValidator(_instant)]
 _INSTANTS: dict[object, Any] = {datetime: _INSTANT, datetime | None: _INSTANT | None}
 
 

@@ -119,12 +119,11 @@ class Watch:
 
         A process that is stopped between the two would take its own pause for a jump.
         """
-        before = self._clock.steady()
+        before, wall, steady = self._clock.steady(), self._clock.now(), self._clock.steady()
         for _ in range(_LOOKS):
-            wall, steady = self._clock.now(), self._clock.steady()
             if steady - before <= _AT_ONCE_SECONDS:
                 break
-            before = steady
+            before, wall, steady = steady, self._clock.now(), self._clock.steady()
         return wall, steady
 
     def _hold(self, ahead: timedelta, wall: datetime, steady: float, *, is_witnessed: bool) -> None:
