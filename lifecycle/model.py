@@ -66,14 +66,11 @@ class Segment(StrEnum):
     NONPROFIT = "nonprofit"
 
 
-_CLOSED: Mapping[str, str] = {"extra": "forbid"}
-
-
 class Shape:
     """A closed shape: where it is read from outside, what it does not name is refused."""
 
     __slots__ = ()
-    __pydantic_config__: ClassVar[Mapping[str, str]] = _CLOSED
+    __pydantic_config__: ClassVar[Mapping[str, str]] = {"extra": "forbid"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,13 +131,12 @@ class Event:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Snapshot:
+class Snapshot(Shape):
     """What is known of one subject after its latest event; subclasses add their own fields.
 
-    Closed like a `Shape`, but without slots, not even empty ones: every event reads, copies and
-    writes one with some fifty fields, and a dictionary is filled and copied at once. It holds only
-    the fields that differ from their default; the class answers for the others. So `vars` of a
-    snapshot is what there is to say of it.
+    Without slots, unlike other shapes: every event copies one with some fifty fields, and a
+    dictionary is copied at once. It holds only the fields that differ from their default; the
+    class answers for the others. So `vars` of a snapshot is what there is to say of it.
 
     Args:
         id: the subject.
@@ -150,8 +146,6 @@ class Snapshot:
         customer: customer tenant id.
         partner: id of the partner tenant that transacts.
     """
-
-    __pydantic_config__: ClassVar[Mapping[str, str]] = _CLOSED
 
     id: str
     state: str

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from sublife.events.forecast import ForecastError, Foreseen, as_mapping, forecast
-from sublife.events.intake import Outcome, settle
+from sublife.events.intake import Outcome, settle, work
 from sublife.events.pause import pause
 from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import ModelError
@@ -163,15 +163,14 @@ def test_what_cannot_be_foreseen_is_told_after_the_rest(
     """A subject whose timer cannot be applied holds up no other."""
     desk.sell("s1", autorenew=False)
     desk.sell("s2", autorenew=False)
-    intake = forecast.__globals__["foreseen"].__globals__
-    real = intake["decide"]
+    real: Any = work.decide
 
     def broken(snapshot: object, event: object, *more: object, **others: object) -> object:
         if getattr(event, "subject", "") == "s1":
             raise ModelError("s1 is broken")
         return real(snapshot, event, *more, **others)
 
-    monkeypatch.setitem(intake, "decide", broken)
+    monkeypatch.setattr(work, "decide", broken)
     found: list[str] = []
     with pytest.raises(ForecastError, match="not known of 1 subjects: s1 is broken") as raised:
         found.extend(each.subject for each in forecast(desk.store, TERM_END))

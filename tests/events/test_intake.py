@@ -7,13 +7,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from sublife.events import intake
 from sublife.events.intake import (
     EventIdTakenError,
     EventInFutureError,
     Outcome,
     settle,
     submit,
+    work,
 )
 from sublife.events.store import Transaction
 from sublife.lifecycle.dates import Billing, Term
@@ -465,7 +465,7 @@ class TestFollowUps:
         """One transaction: neither the first subject nor the second is written."""
         desk.sell("s1")
         before = desk.rows()
-        monkeypatch.setattr(intake, "decide", _failing_for("s2"))
+        monkeypatch.setattr(work, "decide", _failing_for("s2"))
 
         with pytest.raises(ModelError, match="s2 breaks"):
             desk.do("upgrade", "s1", MID_TERM, Upgrade(E5, quantity=10, into="s2"))
@@ -584,7 +584,7 @@ class TestStuck:
         """The others are settled as if it were not there."""
         for subject in ("s1", "s2", "s3"):
             desk.sell(subject, autorenew=False)
-        monkeypatch.setattr(intake, "decide", _failing_for("s2"))
+        monkeypatch.setattr(work, "decide", _failing_for("s2"))
 
         settled = desk.wake(TERM_END)
 
@@ -600,7 +600,7 @@ class TestStuck:
         """It is left alone after the first try, or the settling would never end."""
         for subject in ("s1", "s2", "s3"):
             desk.sell(subject, autorenew=False)
-        monkeypatch.setattr(intake, "decide", _failing_for("s1"))
+        monkeypatch.setattr(work, "decide", _failing_for("s1"))
 
         settled = desk.wake(TERM_END + 200 * DAY, batch=batch)
 
@@ -650,7 +650,7 @@ class TestStuck:
         def no(*_args: object, **_more: object) -> Refusal:
             return refuse("ALREADY_SUSPENDED")
 
-        monkeypatch.setattr(intake, "decide", no)
+        monkeypatch.setattr(work, "decide", no)
 
         settled = desk.wake(TERM_END)
 
@@ -661,7 +661,7 @@ class TestStuck:
     ) -> None:
         """Once mended, it has the history it would have had."""
         desk.sell("s1", autorenew=False)
-        monkeypatch.setattr(intake, "decide", _failing_for("s1"))
+        monkeypatch.setattr(work, "decide", _failing_for("s1"))
         desk.wake(TERM_END + 40 * DAY)
         still_due = desk.store.next_due()
         monkeypatch.undo()

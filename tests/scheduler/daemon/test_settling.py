@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from sublife.events import intake
+from sublife.events.intake import work
 from sublife.events.pause import pause, resume
 from sublife.events.store import Store, StoreError, UnreachableError
 from sublife.lifecycle.machine import decide
@@ -102,7 +103,7 @@ class TestALook:
             stop.set()
             return decide(*args, **named)  # type: ignore[arg-type]
 
-        monkeypatch.setattr(intake, "decide", stopping)
+        monkeypatch.setattr(work, "decide", stopping)
 
         looked = shop.settling(stop=stop, batch=1).run_once()
 
@@ -132,7 +133,7 @@ class TestStuck:
         """Looks follow each other every few seconds; the log would be full of it."""
         shop.sell("s1")
         shop.clock.move(TERM_END)
-        monkeypatch.setattr(intake, "decide", failing_for("s1"))
+        monkeypatch.setattr(work, "decide", failing_for("s1"))
         looking = shop.settling()
 
         looks = [looking.run_once() for _ in range(3)]
@@ -147,7 +148,7 @@ class TestStuck:
         shop.sell("s1")
         shop.sell("s2")
         shop.clock.move(TERM_END)
-        monkeypatch.setattr(intake, "decide", failing_for("s1"))
+        monkeypatch.setattr(work, "decide", failing_for("s1"))
         looking = shop.settling()
         first = looking.run_once()
         looking.run_once()
@@ -166,7 +167,7 @@ class TestStuck:
         shop.clock.move(TERM_END)
         looking = shop.settling()
         with monkeypatch.context() as broken:
-            broken.setattr(intake, "decide", failing_for("s1"))
+            broken.setattr(work, "decide", failing_for("s1"))
             looking.run_once()
 
         soon = looking.run_once()
