@@ -9,7 +9,7 @@ import pytest
 from sublife.events.forecast import ForecastError, Foreseen, as_mapping, forecast
 from sublife.events.intake import Outcome, settle, work
 from sublife.events.pause import pause
-from sublife.lifecycle.machine import UnknownLifecycleError
+from sublife.lifecycle.machine import UnknownLifecycleError, decide
 from sublife.lifecycle.model import ModelError
 
 if TYPE_CHECKING:
@@ -163,12 +163,13 @@ def test_what_cannot_be_foreseen_is_told_after_the_rest(
     """A subject whose timer cannot be applied holds up no other."""
     desk.sell("s1", autorenew=False)
     desk.sell("s2", autorenew=False)
-    real: Any = work.decide
+
+    really: Any = decide
 
     def broken(snapshot: object, event: object, *more: object, **others: object) -> object:
         if getattr(event, "subject", "") == "s1":
             raise ModelError("s1 is broken")
-        return real(snapshot, event, *more, **others)
+        return really(snapshot, event, *more, **others)
 
     monkeypatch.setattr(work, "decide", broken)
     found: list[str] = []
