@@ -154,7 +154,9 @@ def _reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
 
 
 def _made_reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
-    hints = {name: _INSTANTS.get(hint, hint) for name, hint in get_type_hints(shape).items()}
+    """Return the reader of a closed dictionary: a field without a default has to be there."""
+    said = get_type_hints(shape, include_extras=True)
+    hints = {name: _INSTANTS.get(hint, hint) for name, hint in said.items()}
     named = {
         each.name: Required[hints[each.name]] if each.default is MISSING else hints[each.name]
         for each in fields(shape)

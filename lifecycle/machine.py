@@ -217,8 +217,8 @@ def _check_request(lifecycle: Lifecycle, expected: type[Payload], event: Event) 
 def _check_due(lifecycle: Lifecycle, snapshot: Snapshot, event: Event) -> None:
     """The calendar alone moves timers: a timed event must be one of the subject's, and its date.
 
-    Instants read from a row have a zone object of their own: `==` asks both for their offset twice,
-    a difference once.
+    Instants within a part of a row have a zone object of their own: `==` asks both for their offset
+    twice, a difference once.
     """
     due: tuple[Timer, ...] = lifecycle.timers(snapshot)
     for name, due_at in due:

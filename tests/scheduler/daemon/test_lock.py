@@ -45,7 +45,7 @@ def test_a_second_process_is_refused_by_any_path(
         pytest.raises(SecondDaemonError, match=r"another daemon works on .*store\.db already"),
         alone(f"sqlite:///{tmp_path / 'link.db'}"),
     ):
-        pass  # pragma: no cover – it is refused
+        pytest.fail("it was let in")
 
 
 def test_a_killed_process_holds_nothing(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
@@ -71,7 +71,7 @@ def test_another_file_is_free(holder: "subprocess.Popen[str]", tmp_path: Path) -
 def test_a_database_in_memory_is_refused(url: str) -> None:
     """It would be gone with the daemon, and nobody else could write to it."""
     with pytest.raises(NoFileError, match="give the daemon a file"), alone(url):
-        pass  # pragma: no cover – it is refused
+        pytest.fail("it was let in")
 
 
 def test_postgresql_needs_no_lock(tmp_path: Path) -> None:
