@@ -1,13 +1,24 @@
 """Events, snapshots and facts to JSON and back; what equals its default is left out."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import MISSING, fields
 from datetime import datetime
 from decimal import Decimal
-from functools import lru_cache
-from types import MappingProxyType
-from typing import Annotated, Any, Required, TypeVar, cast, get_type_hints
+from functools import lru_cache, partial
+from types import MappingProxyType, UnionType
+from typing import (
+    Annotated,
+    Any,
+    Literal,
+    Required,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 import orjson
 from pydantic import AfterValidator, TypeAdapter
@@ -21,6 +32,7 @@ from sublife.lifecycle.model import (
     Payload,
     Refusal,
     Snapshot,
+    Sparse,
     Value,
     made,
     utc,
@@ -74,20 +86,19 @@ def encode_snapshot(snapshot: Snapshot) -> str:
     """Return a snapshot as compact JSON without the fields that equal their default."""
     try:
         return orjson.dumps(vars(snapshot), default=_plain, option=_COMPACT).decode()
-    except orjson.JSONEncodeError:  # a whole number of more than 64 bits
+    except orjson.JSONEncodeError:  # such as a whole number of more than 64 bits
         found: TypeAdapter[Any] = adapter(type(snapshot))
         return found.dump_json(snapshot, exclude_defaults=True).decode()
 
 
 def every_field(snapshot: Snapshot) -> dict[str, Any]:
     """Return all fields of a snapshot as JSON values, also those that equal their default."""
-    shape = type(snapshot)
-    whole = made(shape, {each.name: getattr(snapshot, each.name) for each in fields(shape)})
-    found: dict[str, Any] = adapter(shape).dump_python(whole, mode="json")
+    found: dict[str, Any] = adapter(type(snapshot)).dump_python(snapshot, mode="json")
     return found
 
 
-_COMPACT = orjson.OPT_UTC_Z | orjson.OPT_PASSTHROUGH_DATACLASS | orjson.OPT_SORT_KEYS
+_COMPACT = orjson.OPT_UTC_Z | orjson.OPT_SORT_KEYS
+"""The dictionary of a sparse shape is written as it stands: in the order of its class."""
 
 
 def _plain(value: object) -> object:
@@ -96,20 +107,7 @@ def _plain(value: object) -> object:
         return value.isoformat().replace("+00:00", "Z")
     if isinstance(value, Decimal):
         return str(value)
-    return {
-        name: found
-        for name, default in _defaults(type(value))
-        if (found := getattr(value, name)) is not default and found != default
-    }
-
-
-_known_defaults: dict[type[Any], tuple[tuple[str, Any], ...]] = {}
-
-
-def _defaults(shape: type[Any]) -> tuple[tuple[str, Any], ...]:
-    if shape not in _known_defaults:
-        _known_defaults[shape] = tuple((each.name, each.default) for each in fields(shape))
-    return _known_defaults[shape]
+    raise TypeError(f"{type(value).__name__} has no JSON")
 
 
 def encode_payload(data: Payload) -> str:
@@ -127,7 +125,7 @@ def decode_snapshot(lifecycle: str, text: str) -> Snapshot:
         ValueError: it is no such snapshot.
     """
     shape = lifecycle_named(lifecycle).snapshot
-    return made(shape, _reader(shape).validate_json(text))
+    return made(shape, _reader(shape)(text))
 
 
 @lru_cache(maxsize=4096)
@@ -137,26 +135,25 @@ def _instant(text: str) -> datetime:
 
 
 _INSTANT: Any = Annotated[str, AfterValidator(_instant)]
-_INSTANTS: dict[object, Any] = {datetime: _INSTANT, datetime | None: _INSTANT | None}
 
 
-_readers: dict[type[Snapshot], TypeAdapter[dict[str, Any]]] = {}
+_readers: dict[type[Snapshot], Callable[[str], dict[str, Any]]] = {}
 
 
-def _reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
+def _reader(shape: type[Snapshot]) -> Callable[[str], dict[str, Any]]:
     """Return what checks and reads the fields of a snapshot that are there, and no others.
 
     A checker of the shape itself would fill in some fifty defaults, at the cost of all the rest.
     """
     if shape not in _readers:
-        _readers[shape] = _made_reader(shape)
+        _readers[shape] = TypeAdapter(_dictionary(shape)).validator.validate_json
     return _readers[shape]
 
 
-def _made_reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
-    """Return the reader of a closed dictionary: a field without a default has to be there."""
+def _dictionary(shape: type[Sparse]) -> Any:
+    """Return a closed dictionary of a shape: a field without a default has to be there."""
     said = get_type_hints(shape, include_extras=True)
-    hints = {name: _INSTANTS.get(hint, hint) for name, hint in said.items()}
+    hints = {each.name: _readable(said[each.name]) for each in fields(shape)}
     named = {
         each.name: Required[hints[each.name]] if each.default is MISSING else hints[each.name]
         for each in fields(shape)
@@ -164,7 +161,29 @@ def _made_reader(shape: type[Snapshot]) -> TypeAdapter[dict[str, Any]]:
     dictionary: Any = TypedDict
     given = dictionary(shape.__name__, named, total=False)
     given.__pydantic_config__ = shape.__pydantic_config__
-    return TypeAdapter(given)
+    return given
+
+
+def _readable(hint: Any) -> Any:
+    """Return as what a field is read: instants in one zone, and sparse shapes sparsely."""
+    if hint is datetime:
+        return _INSTANT
+    if _is_sparse(hint):
+        return _generic(Annotated, _dictionary(hint), AfterValidator(partial(made, hint)))
+    generic, parts = get_origin(hint), get_args(hint)
+    if generic is None or generic is Literal:
+        return hint
+    if generic is Annotated:
+        return _generic(Annotated, _readable(parts[0]), *parts[1:])
+    return _generic(Union if generic is UnionType else generic, *map(_readable, parts))
+
+
+def _is_sparse(hint: Any) -> bool:
+    return isinstance(hint, type) and issubclass(hint, Sparse)
+
+
+def _generic(form: Any, *parts: Any) -> Any:
+    return form[parts]
 
 
 def decode_payload(lifecycle: str, event: str, text: str) -> Payload:

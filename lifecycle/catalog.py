@@ -6,7 +6,7 @@ from types import MappingProxyType
 from sublife.lifecycle.customer import CUSTOMER
 from sublife.lifecycle.hosting import HOSTING
 from sublife.lifecycle.migration import MIGRATION
-from sublife.lifecycle.model import Lifecycle, ModelError, Snapshot
+from sublife.lifecycle.model import Lifecycle, ModelError
 from sublife.lifecycle.partner import PARTNER
 from sublife.lifecycle.programme import PROGRAMME
 from sublife.lifecycle.subscription import SUBSCRIPTION
@@ -24,15 +24,10 @@ def include(lifecycle: Lifecycle) -> None:
     policy pack is loaded.
 
     Raises:
-        ModelError: there is one of that name already, or its snapshot has slots.
+        ModelError: there is one of that name already.
     """
     if LIFECYCLES.get(lifecycle.name, lifecycle) is not lifecycle:
         raise ModelError(f"there is a lifecycle {lifecycle.name} already; give yours another name")
-    if "__slots__" in vars(lifecycle.snapshot) and "__slots__" not in vars(Snapshot):
-        raise ModelError(
-            f"the snapshot {lifecycle.snapshot.__name__} has slots, so a copy of it would lack "
-            'their fields; take "slots=True" out'
-        )
     _INCLUDED[lifecycle.name] = lifecycle
 
 

@@ -293,12 +293,10 @@ def _act(rule: Rule, case: Case[Any, Any]) -> Decision | Refusal:
     after: Snapshot = effect.subject
     facts, follow_ups, rules = effect.facts, effect.follow_ups, effect.rules or rule.refs
     event = case.event
-    values = {
-        **after.__dict__,
-        "state": rule.to or str(after.state),
-        "version": (before.version if before else 0) + 1,
-        "changed_at": event.at,
-    }
+    values = after.__dict__.copy()
+    values["state"] = rule.to or str(after.state)
+    values["version"] = (before.version if before else 0) + 1
+    values["changed_at"] = event.at
     return filled(
         Decision,
         (

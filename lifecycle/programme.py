@@ -22,8 +22,8 @@ from sublife.lifecycle.model import (
     Refusal,
     Role,
     Rule,
-    Shape,
     Snapshot,
+    Sparse,
     Standing,
     Timer,
     iso,
@@ -61,8 +61,8 @@ ITEM_RULES: Mapping[Item, str] = MappingProxyType(
 _TAKES_A_GLOBAL_ADMIN = frozenset({Item.PARTNER_AGREEMENT, Item.PROVIDER_ASSOCIATION})
 
 
-@dataclass(frozen=True, slots=True)
-class Fulfilled(Shape):
+@dataclass(frozen=True)
+class Fulfilled(Sparse):
     """An item of the checklist that is done.
 
     Args:

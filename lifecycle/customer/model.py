@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
 
-from sublife.lifecycle.model import ModelError, Payload, Segment, Shape, Snapshot
+from sublife.lifecycle.model import ModelError, Payload, Segment, Snapshot, Sparse
 
 _CODE_LETTERS = 2
 
@@ -23,8 +23,8 @@ class State(StrEnum):
     RELATED = "related"
 
 
-@dataclass(frozen=True, slots=True)
-class Relationship(Shape):
+@dataclass(frozen=True)
+class Relationship(Sparse):
     """The relationship of the customer with one partner (EA-03, EA-04).
 
     Args:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import ModelError, Payload, Shape, Snapshot
+from sublife.lifecycle.model import ModelError, Payload, Snapshot, Sparse
 from sublife.lifecycle.subscription.model import Mover, Price, Product
 
 
@@ -35,8 +35,8 @@ def _at_least_one(quantity: int | None) -> None:
         raise ModelError(f"quantity {quantity} is below 1; give at least 1, or leave it out")
 
 
-@dataclass(frozen=True, slots=True)
-class Part(Shape):
+@dataclass(frozen=True)
+class Part(Sparse):
     """One subscription of a migration and what becomes of it; `None` leaves it as it is (LEG-15).
 
     Args:
@@ -66,6 +66,7 @@ class Part(Shape):
     align_month_end: bool = False
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         _at_least_one(self.quantity)
 
     @property
@@ -74,8 +75,8 @@ class Part(Shape):
         return bool(self.custom_end_on or self.align_with or self.align_month_end)
 
 
-@dataclass(frozen=True, slots=True)
-class Logged(Shape):
+@dataclass(frozen=True)
+class Logged(Sparse):
     """One migration event and when it happened (LEG-25)."""
 
     name: Step

@@ -337,3 +337,16 @@ def test_several_threads_may_read_their_first_snapshots_at_once() -> None:
     codes = [subprocess.run(command, check=False).returncode for _ in range(5)]
 
     assert codes == [0] * 5
+
+
+@given(SUBSCRIPTIONS)
+def test_what_a_snapshot_is_made_of_is_as_sparse(subscription: Subscription) -> None:
+    """Its instants are in the one zone too: two of one zone compare at once."""
+    batch = Batch(1, datetime(2025, 1, 1, tzinfo=UTC), date(2025, 1, 1))
+    whole = evolved(subscription, product=Product("E3", rank=0, smb=True), batches=(batch,))
+    read = codec.decode_snapshot("subscription", codec.encode_snapshot(whole))
+
+    assert isinstance(read, Subscription)
+    assert vars(read.product) == vars(whole.product) == {"sku": "E3", "smb": True}
+    assert read.batches[0].added_at.tzinfo is UTC
+    assert codec.encode_snapshot(read) == codec.encode_snapshot(whole)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from datetime import date, datetime
 from enum import StrEnum
 
-from sublife.lifecycle.model import Shape, Snapshot
+from sublife.lifecycle.model import Snapshot, Sparse
 
 
 class State(StrEnum):
@@ -57,8 +57,8 @@ class Programme(StrEnum):
     CSP_HOSTER = "csp-hoster"
 
 
-@dataclass(frozen=True, slots=True)
-class Spla(Shape):
+@dataclass(frozen=True)
+class Spla(Sparse):
     """A Services Provider License Agreement, both days inclusive (HST-10)."""
 
     since_on: date
@@ -69,16 +69,16 @@ class Spla(Shape):
         return self.since_on <= on <= self.until_on
 
 
-@dataclass(frozen=True, slots=True)
-class Qmth(Shape):
+@dataclass(frozen=True)
+class Qmth(Sparse):
     """An authorization as Qualified Multitenant Hoster, both days inclusive (HST-01, HST-02)."""
 
     since_on: date
     until_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Reporting(Shape):
+@dataclass(frozen=True)
+class Reporting(Sparse):
     """The reports of one programme (HST-02, HST-12).
 
     Args:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from decimal import Decimal
 from enum import StrEnum
 
-from sublife.lifecycle.model import ModelError, PartnerType, Shape, Snapshot
+from sublife.lifecycle.model import ModelError, PartnerType, Snapshot, Sparse
 
 CURRENCY = "USD"
 """The one currency that the requirements are stated in (AUT-02, AUT-14)."""
@@ -31,8 +31,8 @@ class RevenueKind(StrEnum):
     PAL = "pal"
 
 
-@dataclass(frozen=True, slots=True)
-class Revenue(Shape):
+@dataclass(frozen=True)
+class Revenue(Sparse):
     """One line of billed revenue.
 
     Args:
@@ -57,6 +57,7 @@ class Revenue(Shape):
     currency: str = CURRENCY
 
     def __post_init__(self) -> None:
+        super().__post_init__()
         if self.currency != CURRENCY:
             raise ModelError(
                 f"revenue of {self.on} is in {self.currency}; convert it and give {CURRENCY}"
@@ -65,8 +66,8 @@ class Revenue(Shape):
             raise ModelError(f"revenue of {self.on} is {self.amount}; give an amount")
 
 
-@dataclass(frozen=True, slots=True)
-class SupportPlan(Shape):
+@dataclass(frozen=True)
+class SupportPlan(Sparse):
     """A paid Microsoft support plan; its anniversary is the day of the check (AUT-03).
 
     Args:
@@ -84,8 +85,8 @@ class SupportPlan(Shape):
         return self.since_on <= on and (self.until_on is None or on <= self.until_on)
 
 
-@dataclass(frozen=True, slots=True)
-class Assessment(Shape):
+@dataclass(frozen=True)
+class Assessment(Sparse):
     """What a yearly assessment of a direct-bill partner found (AUT-13).
 
     Args:
@@ -101,8 +102,8 @@ class Assessment(Shape):
     security_passed: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Notice(Shape):
+@dataclass(frozen=True)
+class Notice(Sparse):
     """An advance notice still to be sent to a reseller that falls short by then (AUT-16).
 
     Args:

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import Segment, Shape, Snapshot
+from sublife.lifecycle.model import Segment, Snapshot, Sparse
 
 
 class Platform(StrEnum):
@@ -49,8 +49,8 @@ class TermEndChoice(StrEnum):
     EXTEND = "extend"
 
 
-@dataclass(frozen=True, slots=True)
-class Product(Shape):
+@dataclass(frozen=True)
+class Product(Sparse):
     """What is subscribed to.
 
     Args:
@@ -78,8 +78,8 @@ class Product(Shape):
     on_new_commerce: bool = True
 
 
-@dataclass(frozen=True, slots=True)
-class Promotion(Shape):
+@dataclass(frozen=True)
+class Promotion(Sparse):
     """A promotional price and the days it may be bought or renewed in, both inclusive (TRM-08)."""
 
     id: str
@@ -88,8 +88,8 @@ class Promotion(Shape):
     until_on: date
 
 
-@dataclass(frozen=True, slots=True)
-class Price(Shape):
+@dataclass(frozen=True)
+class Price(Sparse):
     """What one seat costs for one billing cycle.
 
     Args:
@@ -117,8 +117,8 @@ class Price(Shape):
         return promotion
 
 
-@dataclass(frozen=True, slots=True)
-class Batch(Shape):
+@dataclass(frozen=True)
+class Batch(Sparse):
     """Seats added together; they share one window for taking them back (TRM-16).
 
     Args:
@@ -132,8 +132,8 @@ class Batch(Shape):
     charged_from: date
 
 
-@dataclass(frozen=True, slots=True)
-class ScheduledChange(Shape):
+@dataclass(frozen=True)
+class ScheduledChange(Sparse):
     """What changes at the next renewal; `None` leaves a property as it is (TRM-17)."""
 
     product: Product | None = None
@@ -143,8 +143,8 @@ class ScheduledChange(Shape):
     ends_on: date | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class NextCharge(Shape):
+@dataclass(frozen=True)
+class NextCharge(Sparse):
     """A billing plan that takes effect with the next billing cycle (TRM-20).
 
     Args:
@@ -158,8 +158,8 @@ class NextCharge(Shape):
     price: Price | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Renewal(Shape):
+@dataclass(frozen=True)
+class Renewal(Sparse):
     """A renewal being processed: queued at the term end, not completed yet (TRM-06, GEN-07).
 
     Args:
@@ -175,8 +175,8 @@ class Renewal(Shape):
     alerted: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Source(Shape):
+@dataclass(frozen=True)
+class Source(Sparse):
     """The subscription a purchase takes over from (GEN-13).
 
     What it says of itself counts where that subscription is no subject here.
@@ -208,8 +208,8 @@ class Source(Shape):
     active_subscriptions: int | None = None
 
 
-@dataclass(frozen=True, slots=True)
-class Extension(Shape):
+@dataclass(frozen=True)
+class Extension(Sparse):
     """The plan that an extended service term follows on (TRM-36).
 
     Args:
@@ -223,8 +223,8 @@ class Extension(Shape):
     price: Price | None
 
 
-@dataclass(frozen=True, slots=True)
-class TransferRequest(Shape):
+@dataclass(frozen=True)
+class TransferRequest(Sparse):
     """A partner-to-partner transfer that waits for the source partner (TRM-29, TRM-31)."""
 
     target_partner: str
@@ -240,8 +240,8 @@ class Mover(StrEnum):
     MICROSOFT = "microsoft"
 
 
-@dataclass(frozen=True, slots=True)
-class Move(Shape):
+@dataclass(frozen=True)
+class Move(Sparse):
     """The migration to new commerce that waits for this subscription or moves it (LEG-15, LEG-21).
 
     Args:

@@ -5,7 +5,7 @@ from datetime import date, datetime
 from enum import StrEnum
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import PartnerType, Segment, Shape, Snapshot
+from sublife.lifecycle.model import PartnerType, Segment, Snapshot, Sparse
 from sublife.lifecycle.subscription.model import Price, Product
 
 
@@ -44,8 +44,8 @@ class Change(StrEnum):
     EPT = "put-on-ept"
 
 
-@dataclass(frozen=True, slots=True)
-class EaSubscription(Shape):
+@dataclass(frozen=True)
+class EaSubscription(Sparse):
     """One subscription of an agreement, as Microsoft describes it.
 
     Args:
@@ -82,8 +82,8 @@ class Agreement(Snapshot):
         return next((each for each in self.subscriptions if each.id == identifier), None)
 
 
-@dataclass(frozen=True, slots=True)
-class Window(Shape):
+@dataclass(frozen=True)
+class Window(Sparse):
     """The range in which a schedule is processed (GEN-07, table 0.5).
 
     Args:
