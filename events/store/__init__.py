@@ -26,6 +26,7 @@ from sublife.events.store.error import (
     UnreachableError,
 )
 from sublife.events.store.health import Health
+from sublife.events.store.history import ALL_SUBJECTS, ANY_ENTRY, BY_ID, CHRONICLE, DIGESTED
 from sublife.events.store.joined import Joined
 from sublife.events.store.notice import Notices, hearing
 from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
@@ -34,13 +35,6 @@ from sublife.events.store.reading import Due
 from sublife.events.store.schema import SchemaError, make_schema
 from sublife.events.store.simulated import LiveTenantError, SimulatedTenantError, TenantClock, begun
 from sublife.events.store.simulation import Simulations
-from sublife.events.store.statement import (
-    ALL_SUBJECTS,
-    ANY_ENTRY,
-    BY_ID,
-    CHRONICLE,
-    DIGESTED,
-)
 from sublife.events.store.tenants import Tenants
 from sublife.events.store.token import Tokens
 from sublife.events.store.transaction import NOTHING, Held, Touched, Transaction

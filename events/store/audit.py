@@ -23,18 +23,9 @@ from sqlalchemy import (
 from sublife.events import codec
 from sublife.events.store.chain import CHAINED
 from sublife.events.store.database import Own
+from sublife.events.store.history import ACTIVITY, CLAIM_TABLE, JOURNAL, ORDER, SUBJECT
 from sublife.events.store.link import Link
-from sublife.events.store.statement import (
-    ACTIVITY,
-    CLAIM_TABLE,
-    JOURNAL,
-    ORDER,
-    SUBJECT,
-    Listed,
-    Statement,
-    restored,
-    written,
-)
+from sublife.events.store.statement import Listed, Statement, restored, written
 from sublife.events.tables import JsonText, UtcDateTime
 
 BATCH = 1000

@@ -5,10 +5,11 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 
+from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.delivery.work import write
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Bulk, Statement, restored, stored, table_of, written
+from sublife.events.store.statement import Statement, restored, stored, table_of, written
 from sublife.events.tables import DaemonRow
 
 DAEMON = table_of(DaemonRow)

@@ -7,21 +7,21 @@ from itertools import islice
 from typing import Any
 
 from sublife.events.store.audit import BATCH, Audit, Line, SubjectLine
+from sublife.events.store.bulk import Bulk
 from sublife.events.store.chain import START, chained
 from sublife.events.store.closure import closure
 from sublife.events.store.error import StoreError
-from sublife.events.store.link import Link
-from sublife.events.store.simulated import LOCKED, move, not_simulated
-from sublife.events.store.statement import (
+from sublife.events.store.history import (
     NEW_ACTIVITY,
     NEW_CLAIM,
     NEW_ENTRY,
     NEW_ORDER,
     NEW_SUBJECT,
     NUMBER,
-    Bulk,
-    restored,
 )
+from sublife.events.store.link import Link
+from sublife.events.store.simulated import LOCKED, move, not_simulated
+from sublife.events.store.statement import restored
 from sublife.lifecycle.model import iso
 
 _NAMED = 5

@@ -11,17 +11,10 @@ from sqlalchemy import Column, ColumnElement, Integer, Table, bindparam, select,
 from sqlmodel import SQLModel
 
 from sublife.events.store.entry import Entry, entry_of
+from sublife.events.store.history import ENTRY, JOURNAL, SUBJECT
 from sublife.events.store.link import Link
 from sublife.events.store.page import Page, bounded, cursor_of, key_of
-from sublife.events.store.statement import (
-    ENTRY,
-    JOURNAL,
-    SUBJECT,
-    Statement,
-    restored,
-    stored,
-    table_of,
-)
+from sublife.events.store.statement import Statement, restored, stored, table_of
 from sublife.events.tables import ExactAmount, UtcDateTime
 from sublife.lifecycle.model import utc
 

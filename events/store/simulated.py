@@ -8,15 +8,10 @@ from sqlalchemy import Engine, bindparam, select, update
 
 from sublife.events.store.database import Source
 from sublife.events.store.error import StoreError, UnreachableError
+from sublife.events.store.history import ANY_ENTRY
 from sublife.events.store.link import Link
 from sublife.events.store.pause import Pause
-from sublife.events.store.statement import (
-    ANY_ENTRY,
-    Statement,
-    restored,
-    stored,
-    table_of,
-)
+from sublife.events.store.statement import Statement, restored, stored, table_of
 from sublife.events.store.transaction import Transaction
 from sublife.events.tables import SimulationRow
 from sublife.lifecycle.model import Decision, Event, Refusal, iso, utc

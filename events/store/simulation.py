@@ -7,11 +7,13 @@ from typing import Any
 
 from sqlalchemy import Integer, Table, bindparam, delete, func, literal_column, select, update
 
+from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.delivery.statement import CONSUMER, DELIVERY, ENDPOINT
 from sublife.events.store.delivery.work import write
 from sublife.events.store.error import StoreError
 from sublife.events.store.fork import Copied, ForkError, copied
+from sublife.events.store.history import ACTIVITY, CLAIM_TABLE, JOURNAL, ORDER, SUBJECT
 from sublife.events.store.joined import Joined
 from sublife.events.store.link import Link
 from sublife.events.store.simulated import (
@@ -23,19 +25,7 @@ from sublife.events.store.simulated import (
     not_simulated,
     shown,
 )
-from sublife.events.store.statement import (
-    ACTIVITY,
-    CLAIM_TABLE,
-    JOURNAL,
-    ORDER,
-    SUBJECT,
-    Bulk,
-    Statement,
-    restored,
-    stored,
-    table_of,
-    written,
-)
+from sublife.events.store.statement import Statement, restored, stored, table_of, written
 from sublife.events.tables import TokenRow, metadata
 from sublife.lifecycle.model import iso
 

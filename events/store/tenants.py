@@ -6,14 +6,8 @@ from typing import Any, NamedTuple
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, literal_column, or_, select
 
 from sublife.events.store.database import Source
-from sublife.events.store.statement import (
-    JOURNAL,
-    SUBJECT,
-    Statement,
-    restored,
-    stored,
-    table_of,
-)
+from sublife.events.store.history import JOURNAL, SUBJECT
+from sublife.events.store.statement import Statement, restored, stored, table_of
 from sublife.events.tables import DaemonRow, EndpointRow, PauseRow, SimulationRow
 
 _DAEMON, _ENDPOINT = table_of(DaemonRow), table_of(EndpointRow)

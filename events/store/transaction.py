@@ -12,20 +12,7 @@ from sublife.events import codec
 from sublife.events.store.chain import START, chained
 from sublife.events.store.entry import Entry, entry_of
 from sublife.events.store.error import ConflictError, IsolationError
-from sublife.events.store.link import Link
-from sublife.events.store.notice import NEAR, announce
-from sublife.events.store.pause import (
-    HeldUp,
-    Pause,
-    PausedError,
-    held_up,
-    paused_lifecycles,
-    pauses_of,
-    refuse_paused,
-    refuse_paused_due,
-)
-from sublife.events.store.record import record_rows
-from sublife.events.store.statement import (
+from sublife.events.store.history import (
     ADVISORY,
     BY_ID,
     CLAIM,
@@ -48,11 +35,21 @@ from sublife.events.store.statement import (
     UNLOCKED,
     UPDATE,
     UPDATE_WHOSE,
-    Statement,
-    restored,
-    stored,
-    written,
 )
+from sublife.events.store.link import Link
+from sublife.events.store.notice import NEAR, announce
+from sublife.events.store.pause import (
+    HeldUp,
+    Pause,
+    PausedError,
+    held_up,
+    paused_lifecycles,
+    pauses_of,
+    refuse_paused,
+    refuse_paused_due,
+)
+from sublife.events.store.record import record_rows
+from sublife.events.store.statement import Statement, restored, stored, written
 from sublife.lifecycle.machine import lifecycle_named, next_timer, reads
 from sublife.lifecycle.model import (
     ABSENT,
@@ -65,6 +62,7 @@ from sublife.lifecycle.model import (
     Snapshot,
     Timer,
     filled,
+    no_claims,
 )
 from sublife.lifecycle.policy import Policy
 
@@ -357,8 +355,9 @@ class Transaction:
         self._held[row.id] = filled(Held, (snapshot, row.lifecycle, timer))
         whose = (snapshot.customer, snapshot.partner)
         self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp, whose)
-        if claims := lifecycle_named(row.lifecycle).claims(snapshot):
-            self._claims[row.id] = claims
+        claims = lifecycle_named(row.lifecycle).claims
+        if claims is not no_claims and (held := claims(snapshot)):
+            self._claims[row.id] = held
 
     def accept(self, event: Event, decision: Decision, *, recorded_at: datetime) -> None:
         """Take down an accepted event: the subject, the journal, the records."""
@@ -406,11 +405,12 @@ class Transaction:
         code: str | None,
         outcome: tuple[Fact, ...] | Refusal,
     ) -> None:
-        line = self._line(event.subject)
-        line.sequence += 1
-        line.stamp = max(line.stamp, self._stamp())
-        subject, sequence = event.subject, line.sequence
-        effective_at, actor = written(event.at), codec.encode_actor(event.actor)
+        subject, actor = event.subject, event.actor
+        line = self._lines.get(subject) or self._line(subject)
+        sequence = line.sequence = line.sequence + 1
+        number = self._number if self._number is not None else self._stamp()
+        line.stamp = max(line.stamp, number)
+        effective_at, acted = written(event.at), codec.encode_actor(actor)
         said = " ".join(rules)
         policy, data = self._decided_by, codec.encode_payload(event.data)
         led_to = codec.encode_outcome(outcome)
@@ -427,7 +427,7 @@ class Transaction:
                     event.name,
                     effective_at or "",
                     recorded_at or "",
-                    actor,
+                    acted,
                     event.cause or "",
                     state_before,
                     state,
@@ -453,9 +453,9 @@ class Transaction:
                 event.name,
                 effective_at,
                 recorded_at,
-                event.actor.kind._value_,
-                event.actor.id,
-                actor,
+                actor.kind._value_,
+                actor.id,
+                acted,
                 event.cause,
                 state_before,
                 state,
@@ -571,8 +571,10 @@ class Transaction:
             held = self._held[name]
             if held is None:
                 continue
-            before = self._claims.get(name, ())
-            after = lifecycle_named(held.lifecycle).claims(held.snapshot)
+            claims = lifecycle_named(held.lifecycle).claims
+            if claims is no_claims:
+                continue
+            before, after = self._claims.get(name, ()), claims(held.snapshot)
             dropped += [{"t": self.tenant, "n": c, "s": name} for c in before if c not in after]
             taken += [(self.tenant, c, name) for c in after if c not in before]
         if dropped:

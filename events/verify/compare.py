@@ -8,7 +8,7 @@ from decimal import Decimal, InvalidOperation
 from typing import Any
 
 from sublife.events.store.audit import Audit, Line
-from sublife.events.store.statement import NEW_ACTIVITY, NEW_ORDER
+from sublife.events.store.history import NEW_ACTIVITY, NEW_ORDER
 from sublife.events.verify.finding import BACKUP, Finding, Wrong
 
 OTHER_RULES = (

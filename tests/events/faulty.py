@@ -17,7 +17,7 @@ from typing import Any
 from sqlalchemy import select
 
 from sublife.events import intake
-from sublife.events.store import Store, statement
+from sublife.events.store import Store, bulk
 from sublife.events.store.database import Own
 from sublife.events.store.link import Link
 from sublife.events.tables import metadata
@@ -88,7 +88,7 @@ def kill_at(number: int) -> None:
 
         return step
 
-    statement.COPIED = 2
+    bulk.COPIED = 2
     steps = ("rows", "run", "run_many", "copy")
     for owner, name in (*((Link, each) for each in steps), (Own, "_commit")):
         setattr(owner, name, deadly(getattr(owner, name)))

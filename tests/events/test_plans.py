@@ -13,8 +13,9 @@ from sqlalchemy import Connection, insert
 from sublife.events.store import Store
 from sublife.events.store.audit import Audit
 from sublife.events.store.delivery.statement import ENTRIES, HANDED_OVER, OPEN_SUBJECTS
+from sublife.events.store.history import ACTIVITY, JOURNAL, ORDER, SEVERAL, SUBJECT
 from sublife.events.store.link import Link
-from sublife.events.store.statement import ACTIVITY, JOURNAL, ORDER, SEVERAL, SUBJECT, Statement
+from sublife.events.store.statement import Statement
 from sublife.events.tables import metadata
 from sublife.scheduler.clock import SimulatedClock
 

@@ -20,16 +20,9 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 
-from sublife.events.store.statement import (
-    ACTIVITY,
-    ENTRY,
-    JOURNAL,
-    SUBJECT,
-    Bulk,
-    Listed,
-    Statement,
-    table_of,
-)
+from sublife.events.store.bulk import Bulk
+from sublife.events.store.history import ACTIVITY, ENTRY, JOURNAL, SUBJECT
+from sublife.events.store.statement import Listed, Statement, table_of
 from sublife.events.tables import ConsumerRow, DeliveryRow, EndpointRow
 
 CONSUMER, ENDPOINT = table_of(ConsumerRow), table_of(EndpointRow)

@@ -21,8 +21,9 @@ from sublife.events.packs import load_pack
 from sublife.events.store import ConflictError, Store
 from sublife.events.store.audit import Line
 from sublife.events.store.chain import chained
+from sublife.events.store.history import NEW_ENTRY
 from sublife.events.store.link import Link
-from sublife.events.store.statement import NEW_ENTRY, written
+from sublife.events.store.statement import written
 from sublife.events.verify import Verdict, Wrong, verify
 from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.model import Actor, ActorKind, Event, ModelError, Payload
