@@ -28,6 +28,7 @@ from sublife.events.store.error import (
 from sublife.events.store.health import Health
 from sublife.events.store.history import ALL_SUBJECTS, ANY_ENTRY, BY_ID, CHRONICLE, DIGESTED
 from sublife.events.store.joined import Joined
+from sublife.events.store.ledger import Held
 from sublife.events.store.notice import Notices, hearing
 from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
 from sublife.events.store.pause import Pauses, next_due
@@ -37,7 +38,7 @@ from sublife.events.store.simulated import LiveTenantError, SimulatedTenantError
 from sublife.events.store.simulation import Simulations
 from sublife.events.store.tenants import Tenants
 from sublife.events.store.token import Tokens
-from sublife.events.store.transaction import NOTHING, Held, Touched, Transaction
+from sublife.events.store.transaction import NOTHING, Touched, Transaction
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.model import Snapshot
 from sublife.lifecycle.policy import Policy

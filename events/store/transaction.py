@@ -3,41 +3,30 @@
 import json
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 from functools import partial
 from itertools import takewhile
-from typing import Any, NamedTuple
+from typing import Any
 
 from sublife.events import codec
-from sublife.events.store.chain import START, chained
 from sublife.events.store.entry import Entry, entry_of
-from sublife.events.store.error import ConflictError, IsolationError
+from sublife.events.store.error import IsolationError
 from sublife.events.store.history import (
     ADVISORY,
     BY_ID,
     CLAIM,
     CLAIM_UNPAUSED,
     CLAIM_WAITING,
-    DROP_CLAIM,
     KNOWN,
-    LATEST,
     LOCKED,
     LOOK,
-    NEW_ACTIVITY,
-    NEW_CLAIM,
-    NEW_ENTRY,
-    NEW_ORDER,
-    NEW_SUBJECT,
-    NUMBER,
     OF_CUSTOMER,
     SEVERAL,
     SINCE,
     UNLOCKED,
-    UPDATE,
-    UPDATE_WHOSE,
 )
+from sublife.events.store.ledger import Held, Ledger
 from sublife.events.store.link import Link
-from sublife.events.store.notice import NEAR, announce
 from sublife.events.store.pause import (
     HeldUp,
     Pause,
@@ -48,56 +37,17 @@ from sublife.events.store.pause import (
     refuse_paused,
     refuse_paused_due,
 )
-from sublife.events.store.record import record_rows
-from sublife.events.store.statement import Statement, restored, stored, written
-from sublife.lifecycle.machine import lifecycle_named, next_timer, reads
+from sublife.events.store.statement import Statement, restored, stored
+from sublife.lifecycle.machine import next_timer, reads
 from sublife.lifecycle.model import (
-    ABSENT,
     ActorKind,
     Decision,
     Event,
-    Fact,
-    ModelError,
     Refusal,
-    Snapshot,
     Timer,
     filled,
-    no_claims,
 )
 from sublife.lifecycle.policy import Policy
-
-
-class Held(NamedTuple):
-    """A subject as a transaction holds it.
-
-    Args:
-        snapshot: the subject.
-        lifecycle: the lifecycle it lives by.
-        timer: its next timer.
-    """
-
-    snapshot: Snapshot
-    lifecycle: str
-    timer: Timer | None
-
-
-@dataclass(slots=True)
-class _Line:
-    """Where the journal of a subject stands.
-
-    Args:
-        stored: the sequence its row had when it was read; 0 if it has none.
-        sequence: of its latest journal row.
-        head: the hash of that row.
-        stamp: the place of that row in the order of handing on.
-        whose: the customer and the partner its row had when it was read.
-    """
-
-    stored: int
-    sequence: int
-    head: str
-    stamp: int
-    whose: tuple[str, str] = ("", "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,24 +74,22 @@ class Transaction:
     def __init__(self, link: Link, *, tenant: str, policy: Policy, reading: bool = False) -> None:
         self.tenant = tenant
         self.policy = policy
-        self._decided_by = policy.version
         self._link = link
         self._reading = reading
         self._isolation = ""
-        self._number: int | None = 0 if link.is_sqlite or reading else None
         self._held: dict[str, Held | None] = {}
         self.holding: Mapping[str, Held | None] = self._held
         """What is held so far, at once; a subject that is missing is still to be asked for."""
-        self._lines: dict[str, _Line] = {}
-        self._claims: dict[str, tuple[str, ...]] = {}
+        self._ledger = Ledger(
+            link,
+            self._held,
+            tenant=tenant,
+            policy=policy.version,
+            number=0 if link.is_sqlite or reading else None,
+        )
         self._customers: set[str] = set()
         self._whole: set[str] = set()
-        self._dirty: dict[str, None] = {}
-        self._journal: list[tuple[Any, ...]] = []
-        self._activities: list[tuple[Any, ...]] = []
-        self._orders: list[tuple[Any, ...]] = []
         self._announces = not (link.is_sqlite or reading)
-        self._recorded_at = datetime.min.replace(tzinfo=UTC)
         self._pauses: tuple[Pause, ...] | None = None
         self._held_up: dict[str, HeldUp | None] = {}
 
@@ -200,7 +148,7 @@ class Transaction:
             self._held[event.subject] = None
         self.held(event.subject)
         (row,) = KNOWN.rows(self._link, key)
-        self._number = row.number
+        self._ledger.number = row.number
         return _position(row.known)
 
     def held(self, subject: str) -> Held | None:
@@ -288,7 +236,7 @@ class Transaction:
             statement, key["paused"] = CLAIM_UNPAUSED, paused
         rows = [row for row in self._rows(statement, key) if row.id not in but]
         if rows and not self._reading:
-            self._number = rows[0].number
+            self._ledger.number = rows[0].number
         for row in rows[:limit]:
             self._keep(row)
         if self.pauses:
@@ -353,11 +301,7 @@ class Transaction:
         snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
         timer = filled(Timer, (row.due, restored(row.due_at))) if row.due else None
         self._held[row.id] = filled(Held, (snapshot, row.lifecycle, timer))
-        whose = (snapshot.customer, snapshot.partner)
-        self._lines[row.id] = _Line(row.sequence, row.sequence, row.head, row.stamp, whose)
-        claims = lifecycle_named(row.lifecycle).claims
-        if claims is not no_claims and (held := claims(snapshot)):
-            self._claims[row.id] = held
+        self._ledger.begin(row, snapshot)
 
     def accept(self, event: Event, decision: Decision, *, recorded_at: datetime) -> None:
         """Take down an accepted event: the subject, the journal, the records."""
@@ -366,130 +310,12 @@ class Transaction:
             self._lock_customer(snapshot.customer)
         timer = next_timer(snapshot, event.lifecycle)
         self._held[event.subject] = filled(Held, (snapshot, event.lifecycle, timer))
-        self._recorded_at = recorded_at
-        self._take_down(
-            event,
-            written(recorded_at),
-            decision.state_before,
-            str(snapshot.state),
-            snapshot.version,
-            decision.rules,
-            None,
-            decision.facts,
-        )
-        self._record(event, decision, recorded_at)
+        self._ledger.accept(event, decision, recorded_at)
 
     def refuse(self, event: Event, refusal: Refusal, *, recorded_at: datetime) -> None:
         """Take down a refused event; the subject stays as it is."""
-        held = self.held(event.subject)
-        state = str(held.snapshot.state) if held else ABSENT
-        self._take_down(
-            event,
-            written(recorded_at),
-            state,
-            state,
-            held.snapshot.version if held else 0,
-            (refusal.rule,),
-            refusal.code,
-            refusal,
-        )
-
-    def _take_down(
-        self,
-        event: Event,
-        recorded_at: str | None,
-        state_before: str,
-        state: str,
-        version: int,
-        rules: tuple[str, ...],
-        code: str | None,
-        outcome: tuple[Fact, ...] | Refusal,
-    ) -> None:
-        subject, actor = event.subject, event.actor
-        line = self._lines.get(subject) or self._line(subject)
-        sequence = line.sequence = line.sequence + 1
-        number = self._number if self._number is not None else self._stamp()
-        line.stamp = max(line.stamp, number)
-        effective_at, acted = written(event.at), codec.encode_actor(actor)
-        said = " ".join(rules)
-        policy, data = self._decided_by, codec.encode_payload(event.data)
-        led_to = codec.encode_outcome(outcome)
-        try:
-            line.head = chained(
-                line.head,
-                (
-                    self.tenant,
-                    subject,
-                    str(sequence),
-                    event.id,
-                    event.lifecycle,
-                    str(version),
-                    event.name,
-                    effective_at or "",
-                    recorded_at or "",
-                    acted,
-                    event.cause or "",
-                    state_before,
-                    state,
-                    said,
-                    policy,
-                    code or "",
-                    data,
-                    led_to,
-                ),
-            )
-        except ValueError as error:
-            raise ModelError(f"event {event.id!r} on {subject!r}: {error}") from error
-        self._dirty[subject] = None
-        self._journal.append(
-            (
-                self.tenant,
-                subject,
-                sequence,
-                line.stamp,
-                event.id,
-                event.lifecycle,
-                version,
-                event.name,
-                effective_at,
-                recorded_at,
-                actor.kind._value_,
-                actor.id,
-                acted,
-                event.cause,
-                state_before,
-                state,
-                said,
-                policy,
-                code,
-                data,
-                led_to,
-                line.head,
-            )
-        )
-
-    def _line(self, subject: str) -> _Line:
-        """Return where a subject's journal stands; refused births may be its only history."""
-        found = self._lines.get(subject)
-        if found is None:
-            rows = LATEST.rows(self._link, {"t": self.tenant, "i": subject})
-            found = _Line(0, *rows[0]) if rows else _Line(0, 0, START, 0)
-            self._lines[subject] = found
-        return found
-
-    def _stamp(self) -> int:
-        """Return the number of the running transaction, by which its facts are handed on."""
-        if self._number is None:
-            self._number = int(NUMBER.raw(self._link, {})[0][0])
-        return self._number
-
-    def _record(self, event: Event, decision: Decision, recorded_at: datetime) -> None:
-        """Take down the records a decision leaves, as rows in the order of their columns."""
-        activities, orders = record_rows(
-            self.tenant, self._decided_by, event, decision, recorded_at=written(recorded_at)
-        )
-        self._activities += activities
-        self._orders += orders
+        self.held(event.subject)
+        self._ledger.refuse(event, refusal, recorded_at)
 
     def flush(self) -> None:
         """Write everything held, in bulk.
@@ -497,90 +323,7 @@ class Transaction:
         Raises:
             ConflictError: a subject's row is no longer the one that was decided on.
         """
-        if not self._journal:
-            return
-        self._write_subjects()
-        for bulk, rows in (
-            (NEW_ENTRY, self._journal),
-            (NEW_ACTIVITY, self._activities),
-            (NEW_ORDER, self._orders),
-        ):
-            if rows:
-                bulk.write(self._link, rows)
-        self._write_claims()
-        if self._announces and self._is_near():
-            announce(self._link)
-        for name in self._dirty:
-            self._lines[name].stored = self._lines[name].sequence if self._held[name] else 0
-        self._journal, self._activities, self._orders = [], [], []
-        self._dirty.clear()
-
-    def _write_subjects(self) -> None:
-        new: list[tuple[Any, ...]] = []
-        old: list[tuple[Any, ...]] = []
-        moved: list[tuple[Any, ...]] = []
-        for name in self._dirty:
-            held, line = self._held[name], self._lines[name]
-            if held is None:
-                continue
-            whose = (held.snapshot.customer, held.snapshot.partner)
-            changing = self._row(held, line)
-            key = (self.tenant, name, line.stored)
-            if line.stored == 0:
-                new.append((*key[:2], held.lifecycle, *whose, *changing))
-            elif whose == line.whose:
-                old.append((*changing, *key))
-            else:
-                moved.append((*whose, *changing, *key))
-            line.whose = whose
-        if new:
-            NEW_SUBJECT.write(self._link, new)
-        for bulk, rows in ((UPDATE, old), (UPDATE_WHOSE, moved)):
-            if rows and bulk.write(self._link, rows) != len(rows):
-                raise ConflictError(
-                    f"a subject of {', '.join(self._dirty)} was changed by another writer; "
-                    "submit the event again"
-                )
-
-    def _is_near(self) -> bool:
-        """Return whether what is written is due so soon that a daemon cannot wait for its beat."""
-        near = self._recorded_at + NEAR
-        timers = (held.timer for name in self._dirty if (held := self._held[name]))
-        return any(timer and timer.due_at <= near for timer in timers)
-
-    def _row(self, held: Held, line: _Line) -> tuple[Any, ...]:
-        """Return what changes on a subject's row (`CHANGING`); its earliest timer stands on it."""
-        snapshot, timer = held.snapshot, held.timer
-        return (
-            str(snapshot.state),
-            snapshot.version,
-            line.sequence,
-            written(snapshot.changed_at),
-            written(timer.due_at) if timer else None,
-            timer.name if timer else None,
-            line.stamp,
-            line.head,
-            codec.encode_snapshot(snapshot),
-        )
-
-    def _write_claims(self) -> None:
-        """Give up what a subject no longer holds and take what it holds now; only one may."""
-        dropped: list[dict[str, str]] = []
-        taken: list[tuple[str, str, str]] = []
-        for name in self._dirty:
-            held = self._held[name]
-            if held is None:
-                continue
-            claims = lifecycle_named(held.lifecycle).claims
-            if claims is no_claims:
-                continue
-            before, after = self._claims.get(name, ()), claims(held.snapshot)
-            dropped += [{"t": self.tenant, "n": c, "s": name} for c in before if c not in after]
-            taken += [(self.tenant, c, name) for c in after if c not in before]
-        if dropped:
-            DROP_CLAIM.write(self._link, dropped)
-        if taken:
-            NEW_CLAIM.write(self._link, taken)
+        self._ledger.flush(announces=self._announces)
 
 
 def _position(known: int | None) -> int | None:
