@@ -79,19 +79,22 @@ def _settle_share(
     stuck: dict[str, Stuck] = {}
     count = 0
     more = True
-    while more and (limit is None or count < limit):
-        with _uncollected():
-            done = store.run(partial(_settle_batch, now=now, limit=batch, but=stuck))
-        happened = sum(outcome.events() for outcome in done.outcomes)
-        count += happened
-        is_wanted = go_on is None or go_on(happened, done.until)
-        more = done.more and is_wanted
-        stuck |= done.stuck
-        if collect:
-            outcomes.extend(each for outcome in done.outcomes for each in outcome.sequence())
-        if happened:
-            until = iso(done.until)
-            log.info("batch_settled", tenant=store.tenant, events=happened, until=until)
+    with store.copying_log() as copy_log:
+        while more and (limit is None or count < limit):
+            with _uncollected():
+                done = store.run(partial(_settle_batch, now=now, limit=batch, but=stuck))
+            happened = sum(outcome.events() for outcome in done.outcomes)
+            count += happened
+            is_wanted = go_on is None or go_on(happened, done.until)
+            more = done.more and is_wanted
+            stuck |= done.stuck
+            if more:
+                copy_log()
+            if collect:
+                outcomes.extend(each for outcome in done.outcomes for each in outcome.sequence())
+            if happened:
+                until = iso(done.until)
+                log.info("batch_settled", tenant=store.tenant, events=happened, until=until)
     return Settled(tuple(outcomes), count, tuple(stuck.values()))
 
 

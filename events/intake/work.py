@@ -22,6 +22,7 @@ from sublife.lifecycle.model import (
     Reads,
     Refusal,
     Snapshot,
+    Timer,
     filled,
     iso,
 )
@@ -93,16 +94,17 @@ class Intake:
         later: list[tuple[datetime, str]] = []
         while first or later:
             is_first = first and (not later or first[0] <= later[0])
-            entry = first.popleft() if is_first else heapq.heappop(later)
-            subject = entry[1]
-            if entry != self._due(subject, until):
+            due_at, subject = first.popleft() if is_first else heapq.heappop(later)
+            held = self._holding.get(subject)
+            timer = held.timer if held else None
+            if held is None or timer is None or timer.due_at != due_at or subject in self._ticking:
                 continue
             try:
-                outcome = self._tick(subject)
+                outcome = self._tick(held, timer)
             except PausedError as error:
                 if stuck is None:
                     raise
-                stuck[subject] = self._held_up(subject, entry[0], error)
+                stuck[subject] = self._held_up(subject, due_at, error)
                 continue
             except ModelError as error:
                 if stuck is None:
@@ -133,11 +135,8 @@ class Intake:
             return None
         return due_at, subject
 
-    def _tick(self, subject: str) -> Outcome:
-        held = self._holding.get(subject)
-        timer = held.timer if held else None
-        if held is None or timer is None:
-            raise ModelError(f"{subject} has no timer; its row and its snapshot differ")
+    def _tick(self, held: Held, timer: Timer) -> Outcome:
+        subject = held.snapshot.id
         prepared = self._prepared.pop(subject, None)
         if prepared is not None and prepared[0] is held:
             _, event, asked = prepared
@@ -146,7 +145,7 @@ class Intake:
             asked = reads(held.snapshot, event)
         self._ticking.add(subject)
         try:
-            if self.tx.pauses or asked.subjects or asked.customers:
+            if asked.subjects or asked.customers or self.tx.pauses:
                 planned = self._plan(event, {})
             else:
                 planned = self._decided(event, held.snapshot, NOBODY, {})

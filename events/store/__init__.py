@@ -12,6 +12,7 @@ from sublife.events import codec
 from sublife.events.packs import load_pack
 from sublife.events.store import reading
 from sublife.events.store.audit import Audit, auditing
+from sublife.events.store.checkpoint import Begin, copying
 from sublife.events.store.daemon import Daemons
 from sublife.events.store.database import Own, Source, begin_at_once, open_engine
 from sublife.events.store.delivery import Deliveries, Endpoints
@@ -245,6 +246,10 @@ class Store:
     def notices(self) -> AbstractContextManager[Notices]:
         """Hear, in a thread of its own, that something near has been written to the database."""
         return hearing(self.engine)
+
+    def copying_log(self) -> AbstractContextManager[Begin]:
+        """Copy SQLite's write-ahead log beside the work of many transactions of our own."""
+        return copying(self.engine if isinstance(self._source, Own) else None)
 
     @property
     def writers(self) -> int:
