@@ -4,6 +4,7 @@ from collections.abc import Iterable
 from datetime import datetime
 
 from sublife.events.intake.outcome import Outcome, Stuck
+from sublife.events.intake.together import Together
 from sublife.events.intake.work import Intake
 from sublife.events.store import Held, Transaction
 
@@ -16,7 +17,7 @@ def held_at(tx: Transaction, subject: str, at: datetime) -> Held | None:
         subject: id.
         at: UTC instant, inclusive.
     """
-    intake = Intake(tx, at)
+    intake = Together(tx, at, at)
     intake.advance((subject,), at)
     if tx.held(subject) is None:
         intake.settle_all(at)

@@ -19,7 +19,8 @@ class Outcome(NamedTuple):
         version: of the subject afterwards; 0 if it does not exist.
         rules: ids of the rules that decided it.
         repeated: the event id was known already, and this is the first outcome.
-        before: what was due and happened first, to this subject and those it reads.
+        before: what was due and happened first in the same transaction, to its customer, to those
+            it reads, or to the whole tenant.
         followed: what the event caused on other subjects.
         after: what fell due at the event's own instant because of it.
         state_before: of the subject just before the event.

@@ -1,11 +1,13 @@
 """submit(): one user event, in one transaction with what is due before it (GEN-08)."""
 
 import re
+from functools import partial
 
+from sublife.events.intake.command import Command, TenantBehindError
 from sublife.events.intake.error import EventIdTakenError, EventInFutureError
 from sublife.events.intake.known import repeated
 from sublife.events.intake.outcome import Outcome
-from sublife.events.intake.work import Intake
+from sublife.events.intake.settling import settle
 from sublife.events.store import Store, Transaction
 from sublife.lifecycle.model import TIMER_ID, Event, iso, utc
 
@@ -16,8 +18,11 @@ _RECORD_ID = re.compile(r"#\d+\Z")
 def submit(store: Store, event: Event, *, expected_version: int | None = None) -> Outcome:
     """Take in one user event: settle what is due by then, decide it, write it down.
 
-    All in one transaction. The same event id a second time changes nothing and returns the first
-    outcome. A refusal is written to the journal and changes nothing else.
+    All in one transaction. What is due is that of its customer. Where the subject has none, like a
+    partner, or does not exist, it is that of the whole tenant; a store with transactions of its own
+    settles that in batches before, whatever becomes of the event. The same event id a second time
+    changes nothing and returns the first outcome. A refusal is written to the journal and changes
+    nothing else.
 
     Args:
         store: of the tenant the subject belongs to; `store.within(session)` to take the event in
@@ -52,9 +57,15 @@ def submit(store: Store, event: Event, *, expected_version: int | None = None) -
             "submit it when it has happened"
         )
 
-    def take(tx: Transaction) -> Outcome:
+    def take(tx: Transaction, *, is_whole: bool = False) -> Outcome:
         if first := tx.look(event):
             return repeated(first, event)
-        return Intake(tx, now).take(event, expected_version)
+        return Command(tx, now, event, is_whole=is_whole).take(expected_version)
 
-    return store.run(take)
+    try:
+        return store.run(take)
+    except TenantBehindError:
+        if store.has_own_transactions:
+            # So that no transaction grows with what is due; what is left then is little.
+            settle(store, event.at, collect=False, workers=1)
+        return store.run(partial(take, is_whole=True))

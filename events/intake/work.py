@@ -6,7 +6,6 @@ from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
-from sublife.events.intake.error import StaleVersionError
 from sublife.events.intake.known import id_taken
 from sublife.events.intake.outcome import Outcome, Stuck
 from sublife.events.logs import is_told_each, log
@@ -43,33 +42,6 @@ class Intake:
         self._prepared: dict[str, tuple[Held, Event, Reads]] = {}
         self._ticking: set[str] = set()
         self._tells_each = is_told_each()
-
-    def take(self, event: Event, expected_version: int | None = None) -> Outcome:
-        """Decide a user event after what is due by its instant, and take it down."""
-        decided: dict[str, Snapshot] = {}
-        if expected_version is not None:
-            self._expect(event, expected_version)
-        planned = self._plan(event, decided)
-        before = tuple(self.outcomes)
-        if isinstance(planned, Refusal):
-            return self._refused(event, planned)._replace(before=before)
-        outcome = self._accepted(planned)
-        self.advance(sorted(decided), event.at)
-        held = self.tx.held(event.subject)
-        assert held is not None  # noqa: S101 – it has just been accepted
-        return outcome._replace(
-            state=held.snapshot.state,
-            version=held.snapshot.version,
-            before=before,
-            after=tuple(self.outcomes[len(before) :]),
-        )
-
-    def _expect(self, event: Event, expected: int) -> None:
-        self.advance((event.subject,), event.at)
-        held = self.tx.held(event.subject)
-        found = held.snapshot.version if held else 0
-        if found != expected:
-            raise StaleVersionError(event.subject, expected, found)
 
     def prefetch(self, due: Iterable[str]) -> None:
         """Read at once what the next timers of *due* must see; one by one takes far longer."""
@@ -231,12 +203,16 @@ class Intake:
         """Settle the whole tenant: something due may be about to create the missing subject."""
         if self.tx.pauses:
             self.tx.refuse_paused_due(until)
-        due: list[str] = []
-        more = True
-        while more:
-            found, _, more = self.tx.claim(until, limit=BATCH, but=due, waiting=True)
-            due.extend(found)
-        self.advance(due, until)
+        self.settle_due(until)
+
+    def settle_due(self, until: datetime, *, stuck: dict[str, Stuck] | None = None) -> None:
+        """Apply every timer of the tenant due by *until*, also what another writer holds by now."""
+        due: dict[str, None] = {}
+        found: tuple[str, ...] = ("",)
+        while found:
+            found, _, _ = self.tx.claim(until, limit=BATCH, but=due, waiting=True)
+            due.update(dict.fromkeys(found))
+        self.advance(due, until, stuck=stuck)
 
     def _accepted(self, plan: "_Plan") -> Outcome:
         event, decision = plan.event, plan.decision

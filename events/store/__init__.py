@@ -252,6 +252,11 @@ class Store:
         return copying(self.engine if isinstance(self._source, Own) else None)
 
     @property
+    def has_own_transactions(self) -> bool:
+        """Whether the store begins and commits by itself; else a host does, see `within`."""
+        return isinstance(self._source, Own)
+
+    @property
     def writers(self) -> int:
         """How many transactions are worth running at once; SQLite takes one after another."""
         return self._source.writers

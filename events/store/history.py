@@ -3,8 +3,15 @@
 from sqlalchemy import Integer, Text, and_, bindparam, delete, exists, func, literal_column, select
 
 from sublife.events.store.bulk import Bulk, BulkUpdate
-from sublife.events.store.statement import Listed, Statement, TransactionId, table_of
-from sublife.events.tables import ActivityRow, ClaimRow, JournalRow, OrderRow, SubjectRow
+from sublife.events.store.statement import Listed, Sieved, Statement, TransactionId, table_of
+from sublife.events.tables import (
+    ActivityRow,
+    ClaimRow,
+    JournalRow,
+    OrderRow,
+    SubjectRow,
+    UtcDateTime,
+)
 
 SUBJECT, JOURNAL, CLAIM_TABLE = table_of(SubjectRow), table_of(JournalRow), table_of(ClaimRow)
 ACTIVITY, ORDER = table_of(ActivityRow), table_of(OrderRow)
@@ -33,6 +40,26 @@ LOCKED = Statement(FIND.with_for_update())
 LOOK = Statement(select(*_HELD, _KNOWN).where(_OURS, SUBJECT.c.id == bindparam("i")))
 """For SQLite, where nobody else writes meanwhile."""
 KNOWN = Statement(select(_KNOWN, _NUMBER))
+_FIRST_DUE = SUBJECT.alias("sublife_subject_first")
+_BEHIND = (
+    select(func.min(_FIRST_DUE.c.due_at))
+    .where(_FIRST_DUE.c.tenant == bindparam("t"), _FIRST_DUE.c.due_at <= bindparam("until"))
+    .scalar_subquery()
+    .label("behind")
+)
+"""The earliest: any other would do, but a planner could look for that in a wrong place."""
+BEHIND = Statement(select(_BEHIND))
+"""Whether anything of the tenant is due; a look at the first entry of an index."""
+LOOK_FIRST = Statement(select(*_HELD, _KNOWN, _BEHIND).where(_OURS, SUBJECT.c.id == bindparam("i")))
+KNOWN_FIRST = Statement(select(_KNOWN, _NUMBER, _BEHIND))
+AHEAD = Statement(FIND.add_columns(_BEHIND))
+DUE_OF_CUSTOMER = Statement(
+    select(SUBJECT.c.id).where(
+        _OURS,
+        SUBJECT.c.customer == bindparam("c"),
+        Sieved(SUBJECT.c.due_at) <= bindparam("until", type_=UtcDateTime()),
+    )
+)
 NUMBER = Statement(select(_NUMBER))
 LATEST = Statement(
     select(JOURNAL.c.sequence, JOURNAL.c.hash, JOURNAL.c.stamp)
@@ -42,7 +69,7 @@ LATEST = Statement(
 )
 """Of a subject that has no row: refused events are its only history."""
 _OF_CUSTOMER = (
-    select(*_HELD).where(_OURS, SUBJECT.c.customer == bindparam("c")).order_by(SUBJECT.c.id)
+    select(*_HELD).where(_OURS, SUBJECT.c.customer == bindparam("c")).order_by(Sieved(SUBJECT.c.id))
 )
 OF_CUSTOMER = Statement(_OF_CUSTOMER.with_for_update())
 _SEVERAL = select(*_HELD).where(_OURS, Listed(SUBJECT.c.id, "ids")).order_by(SUBJECT.c.id)

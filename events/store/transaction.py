@@ -13,13 +13,18 @@ from sublife.events.store.entry import Entry, entry_of
 from sublife.events.store.error import IsolationError
 from sublife.events.store.history import (
     ADVISORY,
-    BY_ID,
+    AHEAD,
+    BEHIND,
     CLAIM,
     CLAIM_UNPAUSED,
     CLAIM_WAITING,
+    DUE_HELD,
+    DUE_OF_CUSTOMER,
     KNOWN,
+    KNOWN_FIRST,
     LOCKED,
     LOOK,
+    LOOK_FIRST,
     OF_CUSTOMER,
     SEVERAL,
     SINCE,
@@ -37,7 +42,7 @@ from sublife.events.store.pause import (
     refuse_paused,
     refuse_paused_due,
 )
-from sublife.events.store.statement import Statement, restored, stored
+from sublife.events.store.statement import Statement, restored, written
 from sublife.lifecycle.machine import next_timer, reads
 from sublife.lifecycle.model import (
     ActorKind,
@@ -92,6 +97,7 @@ class Transaction:
         self._announces = not (link.is_sqlite or reading)
         self._pauses: tuple[Pause, ...] | None = None
         self._held_up: dict[str, HeldUp | None] = {}
+        self._behind: bool | None = None
 
     @property
     def touched(self) -> Touched:
@@ -107,6 +113,8 @@ class Transaction:
 
     def look(self, event: Event) -> tuple[Entry, ...]:
         """Hold an event's subject, and return what the journal says of the event if it is known.
+
+        Of an event that follows from no other it is learned by the way what `is_behind` tells.
 
         Returns:
             Nothing if the event id is new; else its entry, and those of the timed events that fell
@@ -126,12 +134,17 @@ class Transaction:
 
         Two events of one customer would else each hold their subject and wait for the other's.
         """
-        rows = BY_ID.rows(self._link, {"t": self.tenant, "i": event.subject})
+        key = {"t": self.tenant, "i": event.subject, "until": self._stored(event.at)}
+        rows = AHEAD.rows(self._link, key)
         snapshot = codec.decode_snapshot(rows[0].lifecycle, rows[0].snapshot) if rows else None
         asked = reads(snapshot, event)
-        for customer in sorted(asked.customers):
+        customers, due = set(asked.customers), tuple[str, ...]()
+        if snapshot is not None and snapshot.customer and rows[0].behind is not None:
+            due = self.due_of_customer(snapshot.customer, event.at)
+            customers.update({snapshot.customer} if due else ())
+        for customer in sorted(customers):
             self._lock_customer(customer)
-        self.hold({event.subject, *asked.subjects})
+        self.hold({event.subject, *asked.subjects, *due})
 
     def _known(self, event: Event) -> int | None:
         """Return the position of an event's journal row, or `None` if its id is new.
@@ -140,16 +153,47 @@ class Transaction:
         held it may have taken the same event in meanwhile.
         """
         key = {"t": self.tenant, "i": event.subject, "e": event.id}
+        look, ask = LOOK, KNOWN
+        if event.cause is None:
+            look, ask = LOOK_FIRST, KNOWN_FIRST
+            key["until"] = self._stored(event.at)
         if self._link.is_sqlite and event.subject not in self._held:
-            rows = LOOK.rows(self._link, key)
+            rows = look.rows(self._link, key)
             if rows:
                 self._keep(rows[0])
+                if look is LOOK_FIRST:
+                    self._behind = rows[0].behind is not None
                 return _position(rows[0].known)
             self._held[event.subject] = None
         self.held(event.subject)
-        (row,) = KNOWN.rows(self._link, key)
+        (row,) = ask.rows(self._link, key)
         self._ledger.number = row.number
+        if ask is KNOWN_FIRST:
+            self._behind = row.behind is not None
         return _position(row.known)
+
+    def is_behind(self, until: datetime) -> bool:
+        """Return whether something of the tenant was due by an instant as this began.
+
+        It is asked once in a transaction, for its latest instant.
+        """
+        if self._behind is None:
+            key = {"t": self.tenant, "until": self._stored(until)}
+            self._behind = BEHIND.rows(self._link, key)[0].behind is not None
+        return self._behind
+
+    def is_due_beside(self, subjects: Collection[str], until: datetime) -> bool:
+        """Return whether something of the tenant is due by an instant, but to *subjects*."""
+        key = {"t": self.tenant, "until": self._stored(until), "n": len(subjects) + 1}
+        return any(row.id not in subjects for row in DUE_HELD.rows(self._link, key))
+
+    def due_of_customer(self, customer: str, until: datetime) -> tuple[str, ...]:
+        """Return the ids of a customer's subjects that are due by an instant."""
+        key = {"t": self.tenant, "c": customer, "until": self._stored(until)}
+        return tuple(row.id for row in DUE_OF_CUSTOMER.rows(self._link, key))
+
+    def _stored(self, at: datetime) -> Any:
+        return written(at) if self._link.is_sqlite else at
 
     def held(self, subject: str) -> Held | None:
         """Return a subject as this transaction sees it, or `None` if it does not exist."""
@@ -224,7 +268,7 @@ class Transaction:
         """
         key = {
             "t": self.tenant,
-            "until": stored(until, self._link.dialect),
+            "until": self._stored(until),
             "n": limit + len(but) + 1,
         }
         self._announces &= waiting  # who settles goes on until nothing is due

@@ -149,23 +149,22 @@ def _scripts(paths: list[Path]) -> Iterator[tuple[Policy, tuple[Event, ...]]]:
 
 
 @st.composite
-def lives(draw: st.DrawFn, name: str, *, alone: bool = False) -> Life:
+def lives(draw: st.DrawFn, name: str) -> Life:
     """Draw a life: it may begin like a scenario, and goes on with whatever can be asked.
 
     Args:
         draw: Hypothesis gives it.
         name: of the lifecycle.
-        alone: there is one subject and no other.
     """
     lifecycle = LIFECYCLES[name]
-    known = () if alone else beginnings(name)
+    known = beginnings(name)
     policy, script = load_pack(), list[Event]()
     if known and draw(st.integers(0, 4)) > 0:
         policy, asked = draw(st.sampled_from(known))
         script = list(asked[: draw(st.integers(1, len(asked)))])
     at = script[-1].at if script else BEGIN
     subjects = {each.subject for each in script if each.lifecycle == name}
-    subjects |= {"one"} if alone else {"one", "two"}
+    subjects |= {"one", "two"}
     requests = [each for each in lifecycle.requests if _is_asked_for(lifecycle, each)]
     for number in range(draw(st.integers(2, 8))):
         subject = draw(st.sampled_from(sorted(subjects)))
@@ -272,13 +271,9 @@ def test_a_late_wake_up_writes_the_history_of_a_punctual_one(
 @each_lifecycle
 @given(data=st.data())
 @RANDOM
-def test_a_subject_alone_needs_nobody_to_wake(name: str, data: st.DataObject) -> None:
-    """GEN-08: what is due to it comes before what is asked of it, though all have slept.
-
-    Others that read it are not settled by its request; among several subjects somebody has to
-    wake before one is changed that another one's timer looks at.
-    """
-    life = data.draw(lives(name, alone=True))
+def test_nobody_has_to_wake_before_a_request(name: str, data: st.DataObject) -> None:
+    """GEN-08: what is due comes before what is asked, also where others look at what is asked."""
+    life = data.draw(lives(name))
 
     _compare(Lived(life), Lived(life, wakes=Wakes.AT_THE_END))
 

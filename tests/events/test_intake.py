@@ -103,10 +103,20 @@ class TestDueBeforeCommand:
         assert outcome.refusal.code == "COTERM_NO_TARGET"
         assert desk.subscription("old").state == "grace"
 
-    def test_other_subjects_are_left_to_the_next_settling(self, desk: "Desk") -> None:
-        """GEN-08: only the subject and those it reads are brought up to date."""
+    def test_what_is_due_to_the_same_customer_comes_first(self, desk: "Desk") -> None:
+        """GEN-08: it may look at what is about to change."""
         desk.sell("s1")
         desk.sell("s2")
+
+        outcome = desk.do("add_seats", "s1", TERM_END, ChangeSeats(5))
+
+        assert [each.event.subject for each in outcome.before] == ["s1", "s1", "s2", "s2"]
+        assert desk.subscription("s2").version == 4
+
+    def test_other_customers_are_left_to_the_next_settling(self, desk: "Desk") -> None:
+        """GEN-08: only the customer's subjects are brought up to date, and what they read."""
+        desk.sell("s1")
+        desk.sell("s2", customer="wingtip")
 
         desk.do("add_seats", "s1", TERM_END, ChangeSeats(5))
 

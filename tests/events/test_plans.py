@@ -13,9 +13,19 @@ from sqlalchemy import Connection, insert
 from sublife.events.store import Store
 from sublife.events.store.audit import Audit
 from sublife.events.store.delivery.statement import ENTRIES, HANDED_OVER, OPEN_SUBJECTS
-from sublife.events.store.history import ACTIVITY, JOURNAL, ORDER, SEVERAL, SUBJECT
+from sublife.events.store.history import (
+    ACTIVITY,
+    BEHIND,
+    DUE_OF_CUSTOMER,
+    JOURNAL,
+    KNOWN_FIRST,
+    OF_CUSTOMER,
+    ORDER,
+    SEVERAL,
+    SUBJECT,
+)
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Statement
+from sublife.events.store.statement import Statement, stored
 from sublife.events.tables import metadata
 from sublife.scheduler.clock import SimulatedClock
 
@@ -292,6 +302,39 @@ class TestEvents:
                 statement.raw(Link(connection.connection, connection.dialect), given)
 
         found = searched(ask)
+
+        assert {table.removeprefix("sublife_") for table in found} == by.keys()
+        for table, columns in by.items():
+            assert found[f"sublife_{table}"] >= {"tenant", *columns}
+
+    @pytest.mark.parametrize(
+        ("statement", "by"),
+        [
+            (BEHIND, {"subject": {"due_at"}}),
+            (KNOWN_FIRST, {"journal": {"event_id"}, "subject": {"due_at"}}),
+            (DUE_OF_CUSTOMER, {"subject": {"customer"}}),
+            (OF_CUSTOMER, {"subject": {"customer"}}),
+        ],
+        ids=[
+            "whether something is due",
+            "with an event's id",
+            "what is due to a customer",
+            "all that a customer has",
+        ],
+    )
+    def test_what_a_request_must_wait_for_is_found_by_an_index(
+        self, searched: Search, store: Store, statement: Statement, by: Searched
+    ) -> None:
+        """GEN-08: asked before each request; a night's backlog is not read for one customer."""
+        dialect = store.engine.dialect
+        until = stored(MONTHS[-1] + timedelta(days=300), dialect)
+        given = {"t": "default", "c": "c7", "e": "e7", "until": until}
+
+        def ask(store: Store) -> None:
+            with store.engine.connect() as connection, connection.begin():
+                statement.raw(Link(connection.connection, connection.dialect), given)
+
+        found = {table.removesuffix("_first"): by for table, by in searched(ask).items()}
 
         assert {table.removeprefix("sublife_") for table in found} == by.keys()
         for table, columns in by.items():

@@ -77,6 +77,19 @@ def _drifting(subject: Subscription) -> Subscription:
     )
 
 
+def _early(original: Any) -> Any:
+    """Leave what falls due at the instant of a request until after it."""
+
+    def catching_up(self: Any) -> None:
+        self.early = True
+        try:
+            original(self)
+        finally:
+            self.early = False
+
+    return catching_up
+
+
 def _commands_first() -> tuple[Change, ...]:
     """Decide what is asked at an instant before what falls due at it."""
     asked = {"event": False}
@@ -118,6 +131,7 @@ def _commands_first() -> tuple[Change, ...]:
     return (
         around("scheduler.replay.run._perform", perform),
         around("scheduler.replay.run._advance", advance),
+        around("events.intake.command.Command._catch_up", _early),
         around("events.intake.work.Intake._current", current),
         around("events.intake.work.Intake.advance", settle),
     )
