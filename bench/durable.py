@@ -321,8 +321,8 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--subjects", type=int, default=20_000)
     parser.add_argument("--many", type=int, default=1_000_000, help="0 leaves this part out")
-    parser.add_argument("--sample", type=int, default=500, help="subscriptions of way b")
-    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--sample", type=int, default=2000, help="subscriptions of way b")
+    parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--on", nargs="*", default=["sqlite", "postgresql"])
     arguments = parser.parse_args()
     with databases(arguments.on) as makers:
