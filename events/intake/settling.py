@@ -83,7 +83,7 @@ def _settle_share(
         while more and (limit is None or count < limit):
             with _uncollected():
                 done = store.run(partial(_settle_batch, now=now, limit=batch, but=stuck))
-            happened = sum(outcome.events() for outcome in done.outcomes)
+            happened = sum(map(Outcome.events, done.outcomes))
             count += happened
             is_wanted = go_on is None or go_on(happened, done.until)
             more = done.more and is_wanted

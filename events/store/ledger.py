@@ -274,13 +274,12 @@ class Ledger:
                 continue
             whose = (held.snapshot.customer, held.snapshot.partner)
             changing = self._row(held, line)
-            key = (self._tenant, name, line.stored)
             if line.stored == 0:
-                new.append((*key[:2], held.lifecycle, *whose, *changing))
+                new.append((self._tenant, name, held.lifecycle, *whose, *changing))
             elif whose == line.whose:
-                old.append((*changing, *key))
+                old.append((*changing, self._tenant, name, line.stored))
             else:
-                moved.append((*whose, *changing, *key))
+                moved.append((*whose, *changing, self._tenant, name, line.stored))
             line.whose = whose
         if new:
             NEW_SUBJECT.write(self._link, new)

@@ -4,7 +4,7 @@ from collections import namedtuple
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any, Self, cast
 
 from sqlalchemy import (
@@ -20,6 +20,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlmodel import SQLModel
 
 from sublife.events.store.link import Link
+from sublife.lifecycle.model import filled
 
 _row_class: Any = namedtuple  # noqa: PYI024 – the typed one wants static names
 """Columns are known at run time only, so their rows have no static type."""
@@ -104,7 +105,7 @@ def _compile(clause: Any, dialect: Dialect) -> _Compiled:
         str(compiled),
         tuple(compiled.positiontup) if compiled.positional else None,
         constants,
-        _row_class("Row", names)._make,
+        partial(filled, _row_class("Row", names)),
     )
 
 
