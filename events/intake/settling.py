@@ -57,12 +57,24 @@ def settle(
     )
     number = workers or (1 if collect else store.writers)
     if number == 1 or store.writers == 1 or limit is not None:
-        return share()
+        return share().settled
     with ThreadPoolExecutor(number, thread_name_prefix="settle") as pool:
         shares = [each.result() for each in [pool.submit(share) for _ in range(number)]]
-    outcomes = chain.from_iterable(each.outcomes for each in shares)
-    stuck = {each.subject: each for share in shares for each in share.stuck}
-    return Settled(tuple(outcomes), sum(each.count for each in shares), tuple(stuck.values()))
+    if any(each.waits for each in shares) and all(each.is_wanted for each in shares):
+        shares.append(share())  # those it waited for have ended
+    settled = [each.settled for each in shares]
+    outcomes = chain.from_iterable(each.outcomes for each in settled)
+    stuck = {each.subject: each for share in settled for each in share.stuck}
+    return Settled(tuple(outcomes), sum(each.count for each in settled), tuple(stuck.values()))
+
+
+@dataclass(frozen=True, slots=True)
+class _Share:
+    """What one worker did, whether it ended since all it found waits, and whether it may go on."""
+
+    settled: Settled
+    waits: bool
+    is_wanted: bool
 
 
 def _settle_share(
@@ -73,12 +85,16 @@ def _settle_share(
     collect: bool,
     limit: int | None,
     go_on: Callable[[int, datetime], bool] | None,
-) -> Settled:
-    """Settle batch after batch until nothing is due that nobody else holds."""
+) -> _Share:
+    """Settle batch after batch until nothing is due that nobody else holds, or that may go first.
+
+    A worker all of whose batch has to wait for what others hold leaves it to them.
+    """
     outcomes: list[Outcome] = []
     stuck: dict[str, Stuck] = {}
     count = 0
-    more = True
+    more = is_wanted = True
+    waits = False
     with store.copying_log() as copy_log:
         while more and (limit is None or count < limit):
             with _uncollected():
@@ -86,7 +102,7 @@ def _settle_share(
             happened = sum(map(Outcome.events, done.outcomes))
             count += happened
             is_wanted = go_on is None or go_on(happened, done.until)
-            more = done.more and is_wanted
+            more, waits = done.more and is_wanted, done.waits
             stuck |= done.stuck
             if more:
                 copy_log()
@@ -95,7 +111,7 @@ def _settle_share(
             if happened:
                 until = iso(done.until)
                 log.info("batch_settled", tenant=store.tenant, events=happened, until=until)
-    return Settled(tuple(outcomes), count, tuple(stuck.values()))
+    return _Share(Settled(tuple(outcomes), count, tuple(stuck.values())), waits, is_wanted)
 
 
 @contextmanager
@@ -119,17 +135,25 @@ class _Batch:
     until: datetime
     more: bool
     stuck: dict[str, Stuck]
+    waits: bool
 
 
 def _settle_batch(
     tx: Transaction, *, now: datetime, limit: int, but: Mapping[str, Stuck]
 ) -> _Batch:
-    """Claim what is due first and move it as far as nothing left out comes before it."""
+    """Claim what is due first and move it as far as nothing left out comes before it.
+
+    What would overtake something that another worker has stays due, and undecided.
+    """
     due, horizon, more = tx.claim(now, limit=limit, but=but)
     if tx.pauses:
         tx.hold_up(*(each.held_up for each in but.values() if each.held_up is not None))
     intake = Intake(tx, now)
     stuck: dict[str, Stuck] = {}
-    intake.prefetch(due)
-    intake.advance(due, horizon, stuck=stuck)
-    return _Batch(intake.outcomes, horizon, more and bool(due), stuck)
+    ready = tx.in_turn(due)
+    intake.prefetch(ready)
+    intake.advance(ready, horizon, stuck=stuck)
+    if tx.reach is None or not tx.reach.is_short:
+        return _Batch(intake.outcomes, horizon, more and bool(due), stuck, waits=False)
+    moved = bool(intake.outcomes or stuck)
+    return _Batch(intake.outcomes, horizon, moved, stuck, waits=not moved)

@@ -11,6 +11,7 @@ from sublife.events.intake.outcome import Outcome, Stuck
 from sublife.events.logs import is_told_each, log
 from sublife.events.store import Held, Transaction
 from sublife.events.store.pause import HeldUp, PausedError
+from sublife.events.store.reach import NotYetError
 from sublife.lifecycle.machine import decide, may_begin, reads, timed_event
 from sublife.lifecycle.model import (
     ABSENT,
@@ -73,21 +74,27 @@ class Intake:
                 continue
             try:
                 outcome = self._tick(held, timer)
-            except PausedError as error:
+            except (NotYetError, PausedError, ModelError) as error:
                 if stuck is None:
                     raise
-                stuck[subject] = self._held_up(subject, due_at, error)
-                continue
-            except ModelError as error:
-                if stuck is None:
-                    raise
-                stuck[subject] = Stuck(subject, str(error))
-                log.error("subject_stuck", subject=subject, reason=str(error))
+                if left := self._left(held, due_at, error):
+                    stuck[subject] = left
                 continue
             self.outcomes.append(outcome)
             for touched in _touched(outcome):
                 if following := self._due(touched, until):
                     heapq.heappush(later, following)
+
+    def _left(self, held: Held, at: datetime, error: Exception) -> Stuck | None:
+        """Leave a subject due: it waits for another worker, for what is paused, or is stuck."""
+        subject, customer = held.snapshot.id, held.snapshot.customer
+        if isinstance(error, NotYetError) and self.tx.reach is not None:
+            self.tx.reach.put_off(customer, at)
+            return None
+        if isinstance(error, PausedError):
+            return self._held_up(subject, at, error)
+        log.error("subject_stuck", subject=subject, reason=str(error))
+        return Stuck(subject, str(error))
 
     def _held_up(self, subject: str, at: datetime, error: PausedError) -> Stuck:
         """Leave a subject due that waits for what is paused, and what comes after it as well."""
@@ -109,6 +116,8 @@ class Intake:
 
     def _tick(self, held: Held, timer: Timer) -> Outcome:
         subject = held.snapshot.id
+        if self.tx.reach is not None:
+            self.tx.reach.require(subject, held.snapshot.customer, timer.due_at)
         prepared = self._prepared.pop(subject, None)
         if prepared is not None and prepared[0] is held:
             _, event, asked = prepared

@@ -1,6 +1,18 @@
 """The SQL by which subjects and their history are read and written."""
 
-from sqlalchemy import Integer, Text, and_, bindparam, delete, exists, func, literal_column, select
+from sqlalchemy import (
+    JSON,
+    Integer,
+    Text,
+    and_,
+    bindparam,
+    cast,
+    delete,
+    exists,
+    func,
+    literal_column,
+    select,
+)
 
 from sublife.events.store.bulk import Bulk, BulkUpdate
 from sublife.events.store.statement import Listed, Sieved, Statement, TransactionId, table_of
@@ -81,21 +93,41 @@ _DUE = (
     .limit(bindparam("n", type_=Integer()))
 )
 CLAIM = Statement(_DUE.with_for_update(skip_locked=True))
+CLAIM_BESIDE = Statement(
+    _DUE.add_columns(_BEHIND).with_for_update(skip_locked=True, of=SUBJECT),
+)
+"""For PostgreSQL, where others claim too: tells besides when the first one of all is due."""
 CLAIM_WAITING = Statement(_DUE.with_for_update())
 _OTHER = SUBJECT.alias("other")
+_UNPAUSED = (
+    ~Listed(SUBJECT.c.lifecycle, "paused"),
+    ~exists().where(
+        _OTHER.c.tenant == SUBJECT.c.tenant,
+        _OTHER.c.customer == SUBJECT.c.customer,
+        _OTHER.c.customer != literal_column("''", Text()),
+        _OTHER.c.due_at <= SUBJECT.c.due_at,
+        Listed(_OTHER.c.lifecycle, "paused"),
+    ),
+)
 CLAIM_UNPAUSED = Statement(
-    _DUE.where(
-        ~Listed(SUBJECT.c.lifecycle, "paused"),
-        ~exists().where(
-            _OTHER.c.tenant == SUBJECT.c.tenant,
-            _OTHER.c.customer == SUBJECT.c.customer,
-            _OTHER.c.customer != literal_column("''", Text()),
-            _OTHER.c.due_at <= SUBJECT.c.due_at,
-            Listed(_OTHER.c.lifecycle, "paused"),
-        ),
-    ).with_for_update(skip_locked=True, of=SUBJECT)
+    _DUE.where(*_UNPAUSED).with_for_update(skip_locked=True, of=SUBJECT),
 )
 """Where lifecycles are paused: what is due to them holds up the rest of their customer."""
+_EARLIER = (
+    select(SUBJECT.c.customer, SUBJECT.c.due_at)
+    .where(
+        _OURS,
+        SUBJECT.c.due_at < bindparam("until"),
+        SUBJECT.c.id.not_in(
+            select(func.json_array_elements_text(cast(bindparam("mine", type_=Text()), JSON())))
+        ),
+    )
+    .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
+    .limit(bindparam("n", type_=Integer()))
+)
+EARLIER = Statement(_EARLIER)
+"""For PostgreSQL: what is due earlier and was not claimed, in order, so that a limit can hold."""
+EARLIER_UNPAUSED = Statement(_EARLIER.where(*_UNPAUSED))
 DUE_HELD = Statement(
     select(*_HELD)
     .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))

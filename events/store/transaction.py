@@ -16,6 +16,7 @@ from sublife.events.store.history import (
     AHEAD,
     BEHIND,
     CLAIM,
+    CLAIM_BESIDE,
     CLAIM_UNPAUSED,
     CLAIM_WAITING,
     DUE_HELD,
@@ -42,6 +43,7 @@ from sublife.events.store.pause import (
     refuse_paused,
     refuse_paused_due,
 )
+from sublife.events.store.reach import Reach
 from sublife.events.store.statement import Statement, restored, written
 from sublife.lifecycle.machine import next_timer, reads
 from sublife.lifecycle.model import (
@@ -98,6 +100,9 @@ class Transaction:
         self._pauses: tuple[Pause, ...] | None = None
         self._held_up: dict[str, HeldUp | None] = {}
         self._behind: bool | None = None
+        self._is_beside = not (link.is_sqlite or reading)
+        self.reach: Reach | None = None
+        """How far what was claimed may be moved, where others may have claimed what is earlier."""
 
     @property
     def touched(self) -> Touched:
@@ -272,7 +277,7 @@ class Transaction:
             "n": limit + len(but) + 1,
         }
         self._announces &= waiting  # who settles goes on until nothing is due
-        statement = CLAIM_WAITING if waiting else CLAIM
+        statement = CLAIM_WAITING if waiting else CLAIM_BESIDE if self._is_beside else CLAIM
         if not waiting and self.pauses:
             paused = paused_lifecycles(self.pauses)
             if paused is None:
@@ -288,7 +293,33 @@ class Transaction:
             self._hold_up({each.snapshot.customer for each in held if each} - self._held_up.keys())
         more = len(rows) > limit
         horizon = restored(rows[limit].due_at) if more else until
+        if rows and self._is_beside and not waiting:
+            self._reach(rows[:limit], horizon, but, key.get("paused"))
         return tuple(row.id for row in rows[:limit]), horizon, more
+
+    def _reach(self, rows: list[Any], horizon: datetime, but: Collection[str], paused: Any) -> None:
+        """See how far a claim may be moved; to the tenant's first instant without asking more."""
+        key = {"t": self.tenant} if paused is None else {"t": self.tenant, "paused": paused}
+        first = restored(rows[0].behind) if paused is None else None
+        mine = [*(row.id for row in rows), *but]
+        if first is None or first < horizon:
+            self.reach = Reach(self._link, key, first=first, horizon=horizon, mine=mine)
+
+    def in_turn(self, subjects: Iterable[str]) -> tuple[str, ...]:
+        """Return those of what was claimed whose next timer need not wait for another worker."""
+        if (reach := self.reach) is None:
+            return tuple(subjects)
+        found: list[str] = []
+        for subject in subjects:
+            held = self.held(subject)
+            if held is None or held.timer is None:
+                continue
+            customer, at = held.snapshot.customer, held.timer.due_at
+            if reach.includes(customer, at):
+                found.append(subject)
+            else:
+                reach.put_off(customer, at)
+        return tuple(found)
 
     @property
     def pauses(self) -> tuple[Pause, ...]:

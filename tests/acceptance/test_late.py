@@ -3,6 +3,7 @@
 Nobody wakes before the end, so each request has to see to what was due before it (GEN-08).
 """
 
+from collections.abc import Sequence
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -120,14 +121,21 @@ class Script:
 
 
 @st.composite
-def mixtures(draw: st.DrawFn) -> Life:
-    """Draw what two customers have with one partner, what they plan, and what they ask for then."""
+def plans(draw: st.DrawFn, customers: Sequence[str] = CUSTOMERS) -> Script:
+    """Draw what customers have with one partner, and what they plan."""
     script = Script()
     if draw(st.booleans()):
         _direct(draw, script)
-    for customer in CUSTOMERS:
+    for customer in customers:
         _begun(draw, script, customer)
         _planned(draw, script, customer)
+    return script
+
+
+@st.composite
+def mixtures(draw: st.DrawFn) -> Life:
+    """Draw what two customers have with one partner, what they plan, and what they ask for then."""
+    script = draw(plans())
     for _ in range(draw(st.integers(4, 12))):
         at = PLANNED + draw(st.integers(1, WEEKS * 24)) * timedelta(hours=1)
         name, subject, data, lifecycle, by = draw(st.sampled_from(_requests()))

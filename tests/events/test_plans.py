@@ -16,7 +16,9 @@ from sublife.events.store.delivery.statement import ENTRIES, HANDED_OVER, OPEN_S
 from sublife.events.store.history import (
     ACTIVITY,
     BEHIND,
+    CLAIM_BESIDE,
     DUE_OF_CUSTOMER,
+    EARLIER,
     JOURNAL,
     KNOWN_FIRST,
     OF_CUSTOMER,
@@ -339,6 +341,22 @@ class TestEvents:
         assert {table.removeprefix("sublife_") for table in found} == by.keys()
         for table, columns in by.items():
             assert found[f"sublife_{table}"] >= {"tenant", *columns}
+
+    @pytest.mark.parametrize("statement", [CLAIM_BESIDE, EARLIER], ids=["claim", "earlier"])
+    def test_what_a_worker_claims_beside_others_is_found_by_an_index(
+        self, store: Store, searched: Search, statement: Statement
+    ) -> None:
+        """On PostgreSQL: in the order in which it is due, and no further than a batch goes."""
+        if store.engine.dialect.name == "sqlite":
+            assert store.writers == 1
+            return
+        key = {"t": "default", "until": MONTHS[1], "n": 10, "mine": '["e7"]'}
+
+        def ask(asked: Store) -> None:
+            with asked.engine.connect() as connection, connection.begin():
+                statement.raw(Link(connection.connection, connection.dialect), key)
+
+        assert searched(ask)["sublife_subject"] >= {"tenant", "due_at"}
 
     def test_the_history_of_a_subject_is_found_by_an_index(self, searched: Search) -> None:
         """EVT-05: one subject's journal does not read the others'."""
