@@ -17,12 +17,13 @@ def copying(engine: Engine | None) -> Generator[Begin]:
     """Yield what copies the log in a thread of its own; the block ends when that is done.
 
     Else every few commits would copy it, and wait for the disk once more. On another database, in
-    memory or in a host's transaction there is nothing to copy, and what is yielded does nothing.
+    memory or in a host's transaction there is nothing to copy, and asyncio's driver answers no
+    thread of ours: what is yielded does nothing then.
 
     Args:
         engine: of the database; `None` if a host commits.
     """
-    if engine is None or engine.dialect.name != "sqlite" or isinstance(engine.pool, StaticPool):
+    if engine is None or not _has_log(engine):
         yield _nothing
         return
     with ThreadPoolExecutor(1, thread_name_prefix="checkpoint") as pool:
@@ -34,6 +35,11 @@ def copying(engine: Engine | None) -> Generator[Begin]:
                 running = pool.submit(_copy, engine)
 
         yield begin
+
+
+def _has_log(engine: Engine) -> bool:
+    is_file = engine.dialect.name == "sqlite" and not isinstance(engine.pool, StaticPool)
+    return is_file and not engine.dialect.is_async
 
 
 def _nothing() -> None:

@@ -447,8 +447,11 @@ class TestBetweenClaimAndWrite:
     def hold_without_lock(tx: Transaction, reading: Transaction) -> None:
         """Let *tx* hold s1 as *reading* has read it, without its lock."""
         reading.held("s1")
-        for name in ("_held", "_lines"):
-            getattr(tx, name).update(getattr(reading, name))
+        for ours, theirs, name in (
+            (tx, reading, "_held"),
+            (getattr(tx, "_ledger"), getattr(reading, "_ledger"), "_lines"),  # noqa: B009 – private
+        ):
+            getattr(ours, name).update(getattr(theirs, name))
 
     def test_a_renewal_waits_for_the_batch_that_holds_the_subject(
         self, empty_database: str, open_desk: OpenDesk
