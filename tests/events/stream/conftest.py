@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import os
 import re
 import signal
 import subprocess
@@ -90,9 +91,10 @@ class Server:
             self._process.stderr.close()
 
     def pause(self) -> None:
-        """Let it answer nothing, and keep its connections."""
+        """Let it answer nothing, and keep its connections; it stands still when this returns."""
         assert self._process is not None
         self._process.send_signal(signal.SIGSTOP)
+        os.waitpid(self._process.pid, os.WUNTRACED)
 
     def resume(self) -> None:
         """Let it go on."""
