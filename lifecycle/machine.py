@@ -215,14 +215,10 @@ def _check_request(lifecycle: Lifecycle, expected: type[Payload], event: Event) 
 
 
 def _check_due(lifecycle: Lifecycle, snapshot: Snapshot, event: Event) -> None:
-    """The calendar alone moves timers: a timed event must be one of the subject's, and its date.
-
-    Instants within a part of a row have a zone object of their own: `==` asks both for their offset
-    twice, a difference once.
-    """
+    """The calendar alone moves timers: a timed event must be one of the subject's, and its date."""
     due: tuple[Timer, ...] = lifecycle.timers(snapshot)
     for name, due_at in due:
-        if name == event.name and not event.at - due_at:
+        if name == event.name and due_at == event.at:
             return
     known = ", ".join(f"{timer.name} at {iso(timer.due_at)}" for timer in due) or "none"
     raise UnknownEventError(

@@ -249,7 +249,7 @@ class Store:
 
     def copying_log(self) -> AbstractContextManager[Begin]:
         """Copy SQLite's write-ahead log beside the work of many transactions of our own."""
-        return copying(self.engine if isinstance(self._source, Own) else None)
+        return copying(self.engine if self.has_own_transactions else None)
 
     @property
     def has_own_transactions(self) -> bool:

@@ -160,10 +160,11 @@ class Ledger:
         outcome: tuple[Fact, ...] | Refusal,
     ) -> None:
         subject, actor = event.subject, event.actor
-        line = self._lines.get(subject) or self._line(subject)
+        line = self._lines.get(subject) or self._read_line(subject)
         sequence = line.sequence = line.sequence + 1
-        number = self.number if self.number is not None else self._stamp()
-        line.stamp = max(line.stamp, number)
+        if self.number is None:
+            self.number = int(NUMBER.raw(self._link, {})[0][0])
+        line.stamp = max(line.stamp, self.number)
         effective_at, acted = written(event.at), codec.encode_actor(actor)
         said = " ".join(rules)
         policy, data = self._policy, codec.encode_payload(event.data)
@@ -222,20 +223,11 @@ class Ledger:
             )
         )
 
-    def _line(self, subject: str) -> _Line:
-        """Return where a subject's journal stands; refused births may be its only history."""
-        found = self._lines.get(subject)
-        if found is None:
-            rows = LATEST.rows(self._link, {"t": self._tenant, "i": subject})
-            found = _Line(0, *rows[0]) if rows else _Line(0, 0, START, 0)
-            self._lines[subject] = found
-        return found
-
-    def _stamp(self) -> int:
-        """Return the number of the running transaction, by which its facts are handed on."""
-        if self.number is None:
-            self.number = int(NUMBER.raw(self._link, {})[0][0])
-        return self.number
+    def _read_line(self, subject: str) -> _Line:
+        """Read where the journal of a subject without a row stands: refused births may be all."""
+        rows = LATEST.rows(self._link, {"t": self._tenant, "i": subject})
+        line = self._lines[subject] = _Line(0, *rows[0]) if rows else _Line(0, 0, START, 0)
+        return line
 
     def flush(self, *, announces: bool) -> None:
         """Write everything taken down, in bulk.

@@ -66,13 +66,25 @@ def sow(address: str) -> int:
 def settled(empty_database: str) -> tuple[str, list[int], int]:
     """The address of a store after the night, what each process did, and the rows before."""
     rows = sow(empty_database)
+    return empty_database, settled_by_processes(empty_database, NIGHT), rows
+
+
+def settled_by_processes(address: str, now: datetime, *more: str) -> list[int]:
+    """Let several processes settle together; return how many events each of them applied.
+
+    Args:
+        address: of the store.
+        now: UTC instant up to which they settle.
+        more: arguments of `night.py`.
+    """
     processes = [
         subprocess.Popen(
             [
                 sys.executable,
                 str(Path(__file__).with_name("night.py")),
-                empty_database,
-                NIGHT.isoformat(),
+                address,
+                now.isoformat(),
+                *more,
             ],
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -89,7 +101,7 @@ def settled(empty_database: str) -> tuple[str, list[int], int]:
         process.stdin.flush()
     counts = [int(process.communicate(timeout=600)[0]) for process in processes]
     assert [process.returncode for process in processes] == [0] * PROCESSES
-    return empty_database, counts, rows
+    return counts
 
 
 def test_four_processes_move_each_of_50_000_exactly_once(

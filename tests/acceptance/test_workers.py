@@ -1,10 +1,7 @@
 """However many workers share a late calendar on PostgreSQL, the history is that of one alone."""
 
-import subprocess
-import sys
 from collections.abc import Iterator
 from itertools import count
-from pathlib import Path
 
 import pytest
 from hypothesis import given
@@ -15,13 +12,13 @@ from sublife.events.store import Store
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SimulatedClock
 from tests.acceptance.test_late import BEGIN, DAY, PLANNED, WEEKS, Script, plans
+from tests.acceptance.test_night import settled_by_processes
 from tests.acceptance.test_properties import RANDOM, Life, memory
 
 UNTIL = PLANNED + WEEKS * DAY
 FEW = tuple(f"customer-{number}" for number in range(5))
 MANY = tuple(f"customer-{number}" for number in range(40))
 EXAMPLES = 8
-PROCESSES = 4
 _numbers = count(1)
 
 
@@ -97,7 +94,7 @@ def test_processes_write_the_history_of_one(opened: Store, empty_database: str) 
         clock = SimulatedClock(BEGIN - 1000 * DAY)
         asked(opened.of("default", policy=life.policy, clock=clock), clock, life)
 
-        counts = _processes(empty_database)
+        counts = settled_by_processes(empty_database, UNTIL, "10")
         settle(opened, UNTIL)
 
         assert sum(each > 0 for each in counts) > 1
@@ -105,25 +102,3 @@ def test_processes_write_the_history_of_one(opened: Store, empty_database: str) 
         same(opened, alone(life))
 
     lived()
-
-
-def _processes(address: str) -> list[int]:
-    """Let several processes settle together; return how many events each of them applied."""
-    night = str(Path(__file__).with_name("night.py"))
-    processes = [
-        subprocess.Popen(
-            [sys.executable, night, address, UNTIL.isoformat(), "10"],
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            text=True,
-        )
-        for _ in range(PROCESSES)
-    ]
-    for process in processes:
-        assert process.stdout is not None
-        assert process.stdout.readline() == "ready\n"
-    for process in processes:
-        assert process.stdin is not None
-        process.stdin.write("\n")
-        process.stdin.flush()
-    return [int(process.communicate(timeout=600)[0]) for process in processes]

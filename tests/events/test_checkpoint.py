@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import Engine, event
+from sqlalchemy.ext.asyncio import create_async_engine
 
 from sublife.events.intake import settle
 from sublife.events.store.checkpoint import copying
@@ -89,6 +90,13 @@ def test_what_cannot_be_copied_stays_in_the_log(tmp_path: Path) -> None:
 
     with copying(engine) as begin:
         begin()
+
+
+def test_a_driver_of_asyncio_is_asked_by_no_thread(tmp_path: Path) -> None:
+    engine = create_async_engine(f"sqlite+aiosqlite:///{tmp_path / 'store.db'}").sync_engine
+
+    with copying(None) as of_host, copying(engine) as own:
+        assert own is of_host
 
 
 def test_where_there_is_no_log_of_ours_nothing_is_copied(url: str) -> None:

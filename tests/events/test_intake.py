@@ -17,11 +17,11 @@ from sublife.events.intake import (
 )
 from sublife.events.store import Transaction
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.machine import UnknownEventError, UnknownSubjectError, decide
-from sublife.lifecycle.model import Decision, Event, ModelError, Payload, Refusal, Snapshot
-from sublife.lifecycle.policy import Policy
+from sublife.lifecycle.machine import UnknownEventError, UnknownSubjectError
+from sublife.lifecycle.model import ModelError, Payload, Refusal
 from sublife.lifecycle.refusal import refuse
 from sublife.lifecycle.subscription.model import BuyAgain, ChangeSeats, Product, Suspend, Upgrade
+from tests.events.broken import failing_for
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk
@@ -475,7 +475,7 @@ class TestFollowUps:
         """One transaction: neither the first subject nor the second is written."""
         desk.sell("s1")
         before = desk.rows()
-        monkeypatch.setattr(work, "decide", _failing_for("s2"))
+        monkeypatch.setattr(work, "decide", failing_for("s2"))
 
         with pytest.raises(ModelError, match="s2 breaks"):
             desk.do("upgrade", "s1", MID_TERM, Upgrade(E5, quantity=10, into="s2"))
@@ -594,7 +594,7 @@ class TestStuck:
         """The others are settled as if it were not there."""
         for subject in ("s1", "s2", "s3"):
             desk.sell(subject, autorenew=False)
-        monkeypatch.setattr(work, "decide", _failing_for("s2"))
+        monkeypatch.setattr(work, "decide", failing_for("s2"))
 
         settled = desk.wake(TERM_END)
 
@@ -610,7 +610,7 @@ class TestStuck:
         """It is left alone after the first try, or the settling would never end."""
         for subject in ("s1", "s2", "s3"):
             desk.sell(subject, autorenew=False)
-        monkeypatch.setattr(work, "decide", _failing_for("s1"))
+        monkeypatch.setattr(work, "decide", failing_for("s1"))
 
         settled = desk.wake(TERM_END + 200 * DAY, batch=batch)
 
@@ -671,7 +671,7 @@ class TestStuck:
     ) -> None:
         """Once mended, it has the history it would have had."""
         desk.sell("s1", autorenew=False)
-        monkeypatch.setattr(work, "decide", _failing_for("s1"))
+        monkeypatch.setattr(work, "decide", failing_for("s1"))
         desk.wake(TERM_END + 40 * DAY)
         still_due = desk.store.next_due()
         monkeypatch.undo()
@@ -726,16 +726,3 @@ class TestTwoInstants:
             each.sell("s1")
 
         assert prompt.store.digest() == late.store.digest()
-
-
-def _failing_for(subject: str) -> Callable[..., Decision | Refusal]:
-    """Return `decide`, broken for one subject."""
-
-    def broken(
-        snapshot: Snapshot | None, event: Event, policy: Policy, **more: dict[str, Snapshot]
-    ) -> Decision | Refusal:
-        if event.subject == subject:
-            raise ModelError(f"{subject} breaks")
-        return decide(snapshot, event, policy, **more)
-
-    return broken

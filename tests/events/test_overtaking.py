@@ -20,6 +20,7 @@ from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.model import Event, PartnerType
 from sublife.lifecycle.subscription.model import Platform
 from sublife.lifecycle.transfer.model import EaSubscription, RecordAgreement, Schedule
+from tests.events.broken import failing_for
 from tests.events.test_together import (
     BEGIN,
     DAY,
@@ -32,7 +33,6 @@ from tests.events.test_together import (
     asked,
     bought,
     enrolment,
-    failing_for,
     give,
     migrating,
     moving,

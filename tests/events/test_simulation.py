@@ -25,9 +25,9 @@ from sublife.events.store.link import Link
 from sublife.events.token import Role, new_token
 from sublife.events.verify import verify
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.machine import decide
-from sublife.lifecycle.model import Actor, ActorKind, Event, ModelError
+from sublife.lifecycle.model import Actor, ActorKind, Event
 from sublife.lifecycle.subscription.model import Product, Purchase
+from tests.events.broken import failing_for
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk, Rows
@@ -313,17 +313,6 @@ class TestAdvancing:
 
         assert verdict.is_sound
         assert not verdict.missing
-
-
-def failing_for(subject: str) -> Callable[..., Any]:
-    """Return a `decide` that fails for one subject."""
-
-    def decide_(snapshot: Any, event: Event, policy: Any, **more: Any) -> Any:
-        if event.subject == subject:
-            raise ModelError("broken on purpose")
-        return decide(snapshot, event, policy, **more)
-
-    return decide_
 
 
 class TestSeveralAtOnce:

@@ -22,23 +22,19 @@ from sublife.events.store import Store, Transaction
 from sublife.events.store.link import Link
 from sublife.lifecycle.customer.model import AcceptAgreement, Create, WithPartner
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.machine import UnknownSubjectError, decide
+from sublife.lifecycle.machine import UnknownSubjectError
 from sublife.lifecycle.migration.model import Schedule as ScheduleMigration
 from sublife.lifecycle.model import (
     EMPTY,
     Actor,
     ActorKind,
-    Decision,
     Event,
     ModelError,
     PartnerType,
     Payload,
-    Refusal,
     Role,
-    Snapshot,
 )
 from sublife.lifecycle.partner.model import Enrol as EnrolPartner
-from sublife.lifecycle.policy import Policy
 from sublife.lifecycle.programme import Enrol, Fulfil, Item
 from sublife.lifecycle.subscription.model import (
     ChangeSeats,
@@ -53,6 +49,7 @@ from sublife.lifecycle.transfer.model import (
     RenewAgreement,
     Schedule,
 )
+from tests.events.broken import failing_for
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk
@@ -570,16 +567,3 @@ def give(desk: "Desk", event: Event) -> Outcome:
 def enrol_contoso(desk: "Desk") -> Outcome:
     """Let Contoso become known as everything sold a year ago ends."""
     return give(desk, enrolment(TERM_END))
-
-
-def failing_for(subject: str) -> Callable[..., Decision | Refusal]:
-    """Return `decide`, broken for one subject."""
-
-    def broken(
-        snapshot: Snapshot | None, event: Event, policy: Policy, **more: dict[str, Snapshot]
-    ) -> Decision | Refusal:
-        if event.subject == subject:
-            raise ModelError(f"{subject} breaks")
-        return decide(snapshot, event, policy, **more)
-
-    return broken
