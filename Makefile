@@ -4,13 +4,16 @@ VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
 
-.PHONY: replay test example daemon check format lint types contracts digests mutation bench clean
+.PHONY: replay test soak example daemon check format lint types contracts digests mutation bench clean
 
 replay: $(STAMPS)/run
 	$(BIN)/sublife replay scenarios --timelines
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest -n auto
+
+soak: $(STAMPS)/test
+	SOAK=1 $(BIN)/python -m pytest -n auto -m soak
 
 example: $(STAMPS)/example
 	$(BIN)/python -m examples.backend
