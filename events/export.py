@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TextIO, get_args
 
+from sublife.events.spreadsheet import neutralized
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.dates import add_months
 from sublife.lifecycle.model import ActorKind, iso
@@ -130,16 +131,12 @@ def write_csv(records: Iterable[Record], sheet: Sheet, out: TextIO) -> int:
     return count
 
 
-_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-"""Beginnings that a spreadsheet takes for a formula, in full width too."""
-
-
 def _cell(value: Any) -> Any:
     match value:
         case datetime():
             return iso(value)
-        case str() if value[:1] in _FORMULA:
-            return f"'{value}"
+        case str():
+            return neutralized(value)
         case _:
             return value
 

@@ -6,9 +6,9 @@ from typing import Any, TextIO, cast
 
 from sublife.events.document import DocumentError
 from sublife.events.inbound.row import named
+from sublife.events.spreadsheet import restored
 
 _COUNTS = frozenset({"quantity", "totalquantity"})
-_FORMULA = frozenset("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 _ACTIVITY = frozenset({"date-time", "affected customer", "action"})
 """The columns of Partner Center's activity log that tell it from others (EVT-07)."""
 
@@ -61,8 +61,7 @@ def _fields(cells: Mapping[str, str]) -> dict[str, Any]:
 
 def _value(title: str, cell: str) -> Any:
     """Return a cell as JSON has it; the apostrophe before what looks like a formula goes."""
-    if cell[:1] == "'" and cell[1:2] in _FORMULA:
-        cell = cell[1:]
+    cell = restored(cell)
     if cell == "":
         return None
     if cell.lower() in {"true", "false"}:
