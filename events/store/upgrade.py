@@ -169,7 +169,25 @@ def _engine(url: str) -> Generator[Engine]:
 def _config(**attributes: Any) -> Config:
     config = Config(attributes=attributes)
     config.set_main_option("script_location", str(migrations.SCRIPTS).replace("%", "%%"))
+    config.set_main_option("sourceless", str(not _has_source(migrations.SCRIPTS)).lower())
     return config
+
+
+def _has_source(scripts: Path) -> bool:
+    """Return whether the revisions are there as source; Alembic looks for byte code only if asked.
+
+    Raises:
+        SchemaError: one is there in neither form, so the tables would stay without it.
+    """
+    folder = scripts / "versions"
+    files = [folder / f"v{revision.replace('.', '_')}.py" for revision in migrations.REVISIONS]
+    for file in files:
+        if not (file.exists() or file.with_suffix(".pyc").exists()):
+            raise SchemaError(
+                f"this installation lacks {file}, so the tables cannot be made or upgraded; "
+                "nothing was changed. Install sublife again"
+            )
+    return all(file.exists() for file in files)
 
 
 def _run(connection: Connection, form: Partitions, steps: list[str]) -> None:
