@@ -16,16 +16,21 @@ if TYPE_CHECKING:
 def pytest_addoption(parser: pytest.Parser) -> None:
     """Add the setting that names folders of scenarios, from the project's root."""
     parser.addini(
-        "sublife_scenarios", "folders whose *.yaml files are scenarios", type="paths", default=[]
+        "sublife_scenarios",
+        "folders whose *.yaml and *.yml files are scenarios",
+        type="paths",
+        default=[],
     )
 
 
 def pytest_collect_file(parent: pytest.Collector, file_path: Path) -> "ScenarioFile | None":
     """Collect a YAML file that lies in one of the named folders."""
     folders: list[Path] = parent.config.getini("sublife_scenarios")
-    if file_path.suffix != ".yaml" or "packs" in file_path.parts:
+    if file_path.suffix not in {".yaml", ".yml"} or not folders:
         return None
-    if not any(file_path.is_relative_to(folder) for folder in folders):
+    from sublife.scheduler.scenario import may_be_scenario  # noqa: PLC0415 – as below
+
+    if not any(may_be_scenario(file_path, folder) for folder in folders):
         return None
     file: ScenarioFile = ScenarioFile.from_parent(parent, path=file_path)  # pyright: ignore[reportUnknownMemberType] – pytest
     return file

@@ -9,7 +9,7 @@ from typing import Any, cast
 
 from pydantic import TypeAdapter, ValidationError
 
-from sublife.events.document import DocumentError, faulty, parse, read
+from sublife.events.document import faulty, parse, read
 from sublife.lifecycle.policy import Fault
 from sublife.lifecycle.policy import Path as FaultPath
 from sublife.scheduler.scenario.build import Builder
@@ -106,25 +106,3 @@ def _holds(place: Any, step: str | int) -> bool:
     except (KeyError, IndexError, TypeError):
         return False
     return True
-
-
-def find(paths: list[Path]) -> list[Path]:
-    """Return the scenario files that *paths* name: files as given, folders searched for *.yaml.
-
-    Folders named `packs` hold policy packs and are left out.
-
-    Raises:
-        DocumentError: a path does not exist, or a folder holds no scenario.
-    """
-    found: list[Path] = []
-    for path in paths:
-        if path.is_dir():
-            inside = sorted(each for each in path.rglob("*.yaml") if "packs" not in each.parts)
-            if not inside:
-                raise DocumentError(str(path), [(0, "holds no *.yaml file; name another folder")])
-            found.extend(inside)
-        elif path.is_file():
-            found.append(path)
-        else:
-            raise DocumentError(str(path), [(0, "does not exist; mend the path")])
-    return list(dict.fromkeys(found))

@@ -624,5 +624,7 @@ class TestFinding:
 
     def test_a_folder_without_scenarios_is_told(self, tmp_path: Path) -> None:
         """Nothing replayed is not everything held."""
-        with pytest.raises(DocumentError, match=r"holds no \*\.yaml file; name another folder"):
+        with pytest.raises(
+            DocumentError, match=r"holds no \*\.yaml or \*\.yml file; name another folder"
+        ):
             find([tmp_path])
