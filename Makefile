@@ -7,7 +7,7 @@ STAMPS := .make
 .PHONY: replay test soak example daemon check format lint types contracts digests mutation bench clean
 
 replay: $(STAMPS)/run
-	$(BIN)/sublife replay scenarios --timelines
+	$(BIN)/sublife replay scenarios --story scenarios/subscription/lapse-through-every-state.yaml
 
 test: $(STAMPS)/test
 	$(BIN)/python -m pytest -n auto

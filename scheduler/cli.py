@@ -2,7 +2,7 @@
 
 import json
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from pathlib import Path
 from typing import Annotated, Any
 
@@ -31,6 +31,8 @@ from sublife.scheduler.scenario import find, load
 from sublife.scheduler.schema import scenario_schema
 from sublife.scheduler.show import (
     show_faults,
+    show_folders,
+    show_next,
     show_rules,
     show_summary,
     show_timeline,
@@ -74,6 +76,9 @@ def replay_command(
             help=f"Show what happened, line by line; by default for fewer than {MANY} files.",
         ),
     ] = None,
+    story: Annotated[
+        Path | None, typer.Option(help="Of these files, show what happened in this one.")
+    ] = None,
     names: Annotated[
         bool,
         typer.Option("--names", help="In timelines, show each event and fact by its name as well."),
@@ -81,27 +86,47 @@ def replay_command(
 ) -> None:
     """Replay scenarios on the simulated clock and compare what happened with what is expected.
 
-    Exit status: 0 everything held, 1 an expectation failed, 2 the input is wrong.
+    A file that is wrong is named and left out; the others run.
+
+    Exit status: 0 everything held, 1 an expectation failed, 2 a file or another input is wrong.
     """
     complaints = Console(stderr=True, highlight=False)
     try:
         files = find(paths)
+        shown = _chosen(files, story, every=len(files) < MANY if timelines is None else timelines)
         with Replay(files, url=store, jobs=jobs) as going:
-            results = going.faults() or list(_progress(going.results(), len(files)))
+            results = list(_progress(going.results(), len(files)))
     except (DocumentError, StoreError) as error:
         complaints.print(f"[bold red]wrong input[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(WRONG_INPUT) from error
-    if any(result.faults for result in results):
-        show_faults(complaints, results)
-        raise typer.Exit(WRONG_INPUT)
+    show_faults(complaints, results)
     if junit is not None:
         junit.write_bytes(as_junit(results))
     if digest or as_json_:
         _print(results, json_=as_json_ and not digest)
     else:
-        every = len(files) < MANY if timelines is None else timelines
-        _show(results, every=every, names=names)
-    raise typer.Exit(HELD if all(result.held for result in results) else FAILED)
+        _show(results, shown, names=names)
+    raise typer.Exit(_status(results))
+
+
+def _chosen(files: Sequence[Path], story: Path | None, *, every: bool) -> frozenset[str]:
+    """Return the paths whose timelines are shown although everything in them held.
+
+    Raises:
+        DocumentError: *story* is not among the files.
+    """
+    if story is None:
+        return frozenset(map(str, files)) if every else frozenset()
+    if story not in files:
+        remedy = "not among the files to replay; name one of them"
+        raise DocumentError(str(story), [(0, remedy)])
+    return frozenset({str(story)})
+
+
+def _status(results: Sequence[Result]) -> int:
+    if any(result.faults for result in results):
+        return WRONG_INPUT
+    return HELD if all(result.held for result in results) else FAILED
 
 
 def _progress(results: Iterator[Result], count: int) -> Iterator[Result]:
@@ -119,17 +144,23 @@ def _print(results: Sequence[Result], *, json_: bool) -> None:
     if json_:
         sys.stdout.write(as_json(results) + "\n")
         return
-    lines = [f"{result.digest}  {result.path}" for result in results]
-    sys.stdout.write("\n".join([*lines, f"{total_digest(results)}  total"]) + "\n")
+    lines = [f"{result.digest}  {result.path}" for result in results if not result.faults]
+    if not any(result.faults for result in results):
+        lines.append(f"{total_digest(results)}  total")
+    sys.stdout.write("".join(f"{line}\n" for line in lines))
 
 
-def _show(results: Sequence[Result], *, every: bool, names: bool) -> None:
-    """Show for people: timelines, of every scenario or of those that failed, and a summary."""
+def _show(results: Sequence[Result], shown: Container[str], *, names: bool) -> None:
+    """Show for people: the timelines that are *shown* and of what failed, and a summary."""
     console = terminal()
     for result in results:
-        if every or result.differences:
+        if (result.path in shown and not result.faults) or result.differences:
             show_timeline(console, result, names=names)
+    if len(results) >= MANY:
+        show_folders(console, results)
     show_summary(console, results)
+    if len(results) >= MANY:
+        show_next(console, results)
 
 
 @app.command("rules")

@@ -1,10 +1,16 @@
 """What a person sees in the terminal: timelines, differences, summaries, the rule list."""
 
+import shlex
+import shutil
+import sys
+from collections import Counter
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from os.path import commonpath
+from pathlib import Path
 
-from rich.console import Console
+from rich.console import Console, Group, RenderableType
 from rich.markup import escape
 from rich.padding import Padding
 from rich.table import Table
@@ -26,6 +32,8 @@ _STATE_STYLES = {
 
 
 WIDE = 150
+NARROW = 100
+"""Columns below which a timeline has no room for a table."""
 
 
 def terminal() -> Console:
@@ -53,17 +61,24 @@ def show_timeline(console: Console, result: Result, *, names: bool = False) -> N
     console.print(f"[bright_black]{escape(result.path)}  {' '.join(result.rules)}[/]")
     if result.about:
         console.print(Padding(Text(result.about, style="italic"), (0, 0, 0, 2)))
-    console.print(Padding(timeline_table(result, named=names or not result.held), (0, 0, 0, 2)))
+    show_events(console, result, named=names or not result.held)
     show_differences(console, result)
 
 
-def timeline_table(result: Result, *, named: bool) -> Table:
-    """Return what happened as a table: when, the state, what it was, and by which rules.
+def show_events(console: Console, result: Result, *, named: bool) -> None:
+    """Print what happened, as a table where the terminal is wide enough and else as a list.
 
     Args:
+        console: where to.
         result: with the timeline.
-        named: whether each event is a line of its own, with the names of event and facts.
+        named: whether each event is an entry of its own, with the names of event and facts.
     """
+    timeline = _timeline_list if console.width < NARROW else _timeline_table
+    console.print(Padding(timeline(result, named=named), (0, 0, 0, 2)))
+
+
+def _timeline_table(result: Result, *, named: bool) -> Table:
+    """Return what happened as a table: when, the state, what it was, and by which rules."""
     table = Table(box=None, pad_edge=False, show_header=False, padding=(0, 2, 0, 0))
     for _ in range(4):
         table.add_column(overflow="fold")
@@ -83,6 +98,28 @@ def timeline_table(result: Result, *, named: bool) -> Table:
         )
         previous = shown_at
     return table
+
+
+def _timeline_list(result: Result, *, named: bool) -> Group:
+    """Return what happened as a list: a line of instant, state and rules, then what it was."""
+    several = len({line.subject for line in result.timeline}) > 1
+    parts: list[RenderableType] = []
+    for entry in _entries(result, merged=not named):
+        remarks = (entry.text,) if isinstance(entry, Remark) else entry.remarks
+        parts.extend(Padding(Text(text, style="italic"), (0, 0, 0, 2)) for text in remarks)
+        if isinstance(entry, Remark):
+            continue
+        parts.append(
+            Text.assemble(
+                (iso(entry.at).replace("T", " "), "cyan"),
+                "  ",
+                (entry.shown_state, _STATE_STYLES.get(entry.state, "")),
+                "  ",
+                (" ".join(entry.rules), "bright_black"),
+            )
+        )
+        parts.append(Padding(_what(entry, several=several, named=named), (0, 0, 0, 2)))
+    return Group(*parts)
 
 
 @dataclass(slots=True)
@@ -185,18 +222,69 @@ def show_faults(console: Console, results: Iterable[Result]) -> None:
             console.print(f"[bold red]wrong input[/] {escape(fault)}", soft_wrap=True)
 
 
+def show_folders(console: Console, results: Sequence[Result]) -> None:
+    """Print how many scenarios of each folder held, failed or could not run."""
+    folders: dict[str, Counter[str]] = {}
+    for result in results:
+        counts = folders.setdefault(str(Path(result.path).parent), Counter())
+        counts["wrong" if result.faults else "held" if result.held else "failed"] += 1
+    has_wrong = any(each["wrong"] for each in folders.values())
+    table = Table(box=None, pad_edge=False, padding=(0, 3, 0, 0))
+    table.add_column("folder", overflow="fold")
+    for name in ("held", "failed", "wrong input")[: 3 if has_wrong else 2]:
+        table.add_column(name, justify="right")
+    for folder, counts in sorted(folders.items()):
+        cells = [
+            Text(str(counts["held"]), style="green"),
+            Text(str(counts["failed"]), style="bold red" if counts["failed"] else ""),
+            Text(str(counts["wrong"]), style="bold red" if counts["wrong"] else ""),
+        ]
+        table.add_row(Text(printable(folder)), *cells[: 3 if has_wrong else 2])
+    console.print()
+    console.print(table)
+
+
+def show_next(console: Console, results: Sequence[Result]) -> None:
+    """Print what to do after a replay of many files: look into one, and where to read on."""
+    first = next((each for each in results if not each.held and not each.faults), None)
+    example = first or min(results, key=lambda each: (not each.held, len(each.path), each.path))
+    names = " --names" if first else ""
+    folder = commonpath([each.path for each in results])
+    replay = f"{_own_name()} replay"
+    console.print(
+        f"One file, line by line  {escape(f'{replay} {shlex.quote(example.path)}')}{names}\n"
+        f"All of them             {escape(f'{replay} {shlex.quote(folder)}')} --timelines\n"
+        "Write your own          docs/scenarios.md",
+        soft_wrap=True,
+    )
+
+
+def _own_name() -> str:
+    """Return how to call this command line again: by its name where the shell finds it."""
+    called = sys.argv[0]
+    found = shutil.which("sublife")
+    is_script = Path(called).name == "sublife"
+    if not is_script or (found is not None and Path(found).samefile(called)):
+        return "sublife"
+    return shlex.quote(called)
+
+
 def show_summary(console: Console, results: Sequence[Result]) -> None:
     """Print how many scenarios held, and how much happened in them."""
-    failed = [result for result in results if not result.held]
+    failed = [result for result in results if result.differences]
+    wrong = [result for result in results if result.faults]
+    held = len(results) - len(failed) - len(wrong)
     events = sum(len(result.timeline) for result in results)
     refused = sum(1 for result in results for line in result.timeline if line.code)
-    style = "bold red" if failed else "bold green"
+    style = "bold red" if failed or wrong else "bold green"
     console.print(
-        f"\n[{style}]{len(results) - len(failed)} of {len(results)} scenarios held[/], "
+        f"\n[{style}]{held} of {len(results)} scenarios held[/], "
         f"{events} events, {refused} of them refused"
     )
     for result in failed:
         console.print(f"  [red]failed[/] {escape(result.path)}")
+    for result in wrong:
+        console.print(f"  [red]wrong input[/] {escape(result.path)}")
 
 
 def show_rules(console: Console, uses: Iterable[RuleUse]) -> None:

@@ -8,7 +8,6 @@ from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.padding import Padding
 from rich.text import Text
 
 from sublife.events import codec
@@ -23,7 +22,7 @@ from sublife.lifecycle.model import Refusal, Snapshot, iso
 from sublife.scheduler.opened import opened
 from sublife.scheduler.replay.going import line_of
 from sublife.scheduler.replay.result import Result
-from sublife.scheduler.show import printable, terminal, timeline_table
+from sublife.scheduler.show import printable, show_events, terminal
 
 _WIDE = 14
 LINES = 40
@@ -126,7 +125,7 @@ def _show(console: Console, looked: _Looked, lines: int, *, names: bool) -> None
         console.print(Text(f"  … {earlier} earlier events", style="bright_black"))
     shown = looked.history[max(earlier, 0) :]
     timeline = tuple(line_of(_outcome(entry), snapshot) for entry, snapshot in shown)
-    console.print(Padding(timeline_table(Result("", timeline=timeline), named=names), (0, 0, 0, 2)))
+    show_events(console, Result("", timeline=timeline), named=names)
     for heading, said in _standing(looked):
         console.print(Text(f"{heading:{_WIDE}}{printable(said)}"), soft_wrap=True)
 

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from threading import Event as Signal
-from typing import TYPE_CHECKING, TypeVar
+from typing import TypeVar
 
 from sublife.events.logs import log
 from sublife.events.outbox.relay import PAGE, relay_page
@@ -20,14 +20,11 @@ from sublife.events.outbox.retry import Chance
 from sublife.events.outbox.setting import Settings
 from sublife.events.store import Store, StoreError
 from sublife.events.store.delivery import Claimed, Endpoint, Result, Status
-from sublife.events.webhook import demand_extra
 from sublife.events.webhook.answer import Answer
 from sublife.events.webhook.body import message
+from sublife.events.webhook.network import Network, Poster, real_network
+from sublife.events.webhook.send import send
 from sublife.lifecycle.model import utc
-
-if TYPE_CHECKING:
-    from sublife.events.webhook.post import Poster
-    from sublife.events.webhook.send import Network
 
 T = TypeVar("T")
 BEAT_SECONDS = 1.0
@@ -60,7 +57,7 @@ def deliver(
     *,
     chance: Chance,
     settings: Settings | None = None,
-    network: "Network | None" = None,
+    network: Network | None = None,
 ) -> Delivered:
     """Post what is due to the endpoints of the tenant: one round for each, all at the same time.
 
@@ -73,13 +70,12 @@ def deliver(
         now: UTC instant.
         chance: for the jitter, such as `random.SystemRandom().random`.
         settings: limits and schedule.
-        network: what posts go through.
+        network: what posts go through; the network of this machine if not given.
 
     Raises:
         StoreError: the database cannot answer; what was posted by then may be posted again.
         ExtraMissingError: the extra `webhooks` is not installed.
     """
-    demand_extra()
     now = utc(now, name="now")
     return asyncio.run(_deliver(store, now, _Sending(store, chance, settings, network)))
 
@@ -117,7 +113,7 @@ def keep_delivering(
     *,
     chance: Chance,
     settings: Settings | None = None,
-    network: "Network | None" = None,
+    network: Network | None = None,
     beat_seconds: float = BEAT_SECONDS,
     told: Callable[[Delivered], None] | None = None,
 ) -> None:
@@ -131,14 +127,13 @@ def keep_delivering(
         stop: set it from another thread or a signal handler; posts under way are waited for.
         chance: for the jitter.
         settings: limits and schedule.
-        network: what posts go through.
+        network: what posts go through; the network of this machine if not given.
         beat_seconds: between two looks for what is new or due.
         told: called with what each round of an endpoint did.
 
     Raises:
         ExtraMissingError: the extra `webhooks` is not installed.
     """
-    demand_extra()
     sending = _Sending(store, chance, settings, network, told)
     asyncio.run(_keep(store, stop, sending, beat_seconds))
 
@@ -179,15 +174,13 @@ class _Sending:
         store: Store,
         chance: Chance,
         settings: Settings | None,
-        network: "Network | None",
+        network: Network | None,
         told: Callable[[Delivered], None] | None = None,
     ) -> None:
-        from sublife.events.webhook.send import Network  # noqa: PLC0415 – needs the extra
-
         self._store = store
         self._chance = chance
         self._settings = settings or Settings()
-        self._network = network or Network()
+        self._network = network or real_network()
         self._told = told
         self._database = ThreadPoolExecutor(1, thread_name_prefix="sublife-store")
 
@@ -235,7 +228,7 @@ class _Sending:
         return results
 
     async def _attempt(
-        self, poster: "Poster", endpoint: Endpoint, claimed: Claimed, now: datetime
+        self, poster: Poster, endpoint: Endpoint, claimed: Claimed, now: datetime
     ) -> Result:
         answer = await self._answer(poster, endpoint, claimed, now)
         retry = self._settings.retry_of(endpoint.body)
@@ -260,10 +253,8 @@ class _Sending:
         return result
 
     async def _answer(
-        self, poster: "Poster", endpoint: Endpoint, claimed: Claimed, now: datetime
+        self, poster: Poster, endpoint: Endpoint, claimed: Claimed, now: datetime
     ) -> Answer:
-        from sublife.events.webhook.send import send  # noqa: PLC0415 – needs the extra
-
         try:
             said = message(claimed.fact, endpoint.body, self._settings.source)
             return await send(poster, endpoint, said, now)

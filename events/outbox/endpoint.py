@@ -4,20 +4,18 @@ import asyncio
 from collections.abc import Iterable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
-from typing import TYPE_CHECKING
 
 from sublife.events.outbox.setting import Settings
 from sublife.events.records import known_facts
 from sublife.events.store import Store
 from sublife.events.store.delivery import Endpoint
-from sublife.events.webhook import demand_extra
 from sublife.events.webhook.answer import Answer
 from sublife.events.webhook.body import trial_message
+from sublife.events.webhook.network import Network, real_network
+from sublife.events.webhook.send import send
+from sublife.events.webhook.signature import is_secret, secret_of
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.model import utc
-
-if TYPE_CHECKING:
-    from sublife.events.webhook.send import Network
 
 OVERLAP = timedelta(days=1)
 """How long the secret before a rotation stays valid."""
@@ -28,7 +26,12 @@ class EndpointError(ValueError):
 
 
 def add_endpoint(
-    store: Store, endpoint: Endpoint, now: datetime, *, from_start: bool = False
+    store: Store,
+    endpoint: Endpoint,
+    now: datetime,
+    *,
+    from_start: bool = False,
+    network: Network | None = None,
 ) -> Endpoint:
     """Let facts of the tenant be posted to an endpoint.
 
@@ -37,6 +40,7 @@ def add_endpoint(
         endpoint: its secret is `new_secret(random bytes)`, or one the receiver knows already.
         now: UTC instant.
         from_start: whether it gets all facts there are, not only those from now on.
+        network: what its posts will go through; the network of this machine if not given.
 
     Raises:
         AddressError: its URL may not be posted to.
@@ -44,10 +48,7 @@ def add_endpoint(
         ConsumerTakenError: its id belongs to another endpoint or handler.
         ExtraMissingError: the extra `webhooks` is not installed.
     """
-    demand_extra()
-    from sublife.events.webhook.send import target_of  # noqa: PLC0415 – needs the extra
-
-    target_of(endpoint)
+    (network or real_network()).check(endpoint)
     if not endpoint.id.strip():
         raise EndpointError("an endpoint needs an id; give it one")
     _check_names(endpoint, "facts", endpoint.filters.facts, known_facts())
@@ -76,11 +77,7 @@ def check_secret(name: str, secret: str) -> None:
 
     Raises:
         EndpointError: it is not Base64 of 24 to 64 bytes behind `whsec_`.
-        ExtraMissingError: the extra `webhooks` is not installed.
     """
-    demand_extra()
-    from sublife.events.webhook.signature import is_secret  # noqa: PLC0415 – needs the extra
-
     if not is_secret(secret):
         raise EndpointError(
             f"the secret of endpoint {name} is none of Standard Webhooks; write whsec_ and 24 to "
@@ -90,9 +87,6 @@ def check_secret(name: str, secret: str) -> None:
 
 def new_secret(random: bytes) -> str:
     """Return 24 to 64 *random* bytes, such as `secrets.token_bytes(32)`, as a secret."""
-    demand_extra()
-    from sublife.events.webhook.signature import secret_of  # noqa: PLC0415 – needs the extra
-
     return secret_of(random)
 
 
@@ -128,7 +122,7 @@ def try_endpoint(
     *,
     now: datetime,
     settings: Settings | None = None,
-    network: "Network | None" = None,
+    network: Network | None = None,
 ) -> Answer:
     """Post `test-created` to an endpoint at once, and return what came back (EVT-11).
 
@@ -138,23 +132,20 @@ def try_endpoint(
         identifier: of the test, unique.
         now: UTC instant.
         settings: limits of the post.
-        network: what the post goes through.
+        network: what the post goes through; the network of this machine if not given.
 
     Raises:
         UnknownConsumerError: there is no endpoint of that id.
         ExtraMissingError: the extra `webhooks` is not installed.
     """
-    demand_extra()
-    from sublife.events.webhook.send import Network, send  # noqa: PLC0415 – needs the extra
-
     given = settings or Settings()
     endpoint = store.endpoints.get(name)
     said = trial_message(identifier, store.tenant, now, endpoint.body, given.source)
 
+    chosen = network or real_network()
+
     async def ask() -> Answer:
-        poster = (network or Network()).poster(
-            timeout_seconds=given.timeout_seconds, redirects=given.redirects
-        )
+        poster = chosen.poster(timeout_seconds=given.timeout_seconds, redirects=given.redirects)
         try:
             return await send(poster, endpoint, said, now)
         finally:

@@ -8,11 +8,10 @@ class ExtraMissingError(ImportError):
 
 
 def demand_extra() -> None:
-    """Do nothing if all that posting needs is installed.
+    """Check that what posting over a network needs is installed.
 
     Raises:
-        ExtraMissingError: httpx or standardwebhooks is not; the message names the extra.
+        ExtraMissingError: httpx is not; the message names the extra.
     """
-    missing = [name for name in ("httpx", "standardwebhooks") if find_spec(name) is None]
-    if missing:
-        raise ExtraMissingError(f"webhooks need {' and '.join(missing)}; install sublife[webhooks]")
+    if find_spec("httpx") is None:
+        raise ExtraMissingError("webhooks need httpx; install sublife[webhooks]")

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass
 
+LONGEST_ERROR = 300
+"""Characters of an error that are kept."""
+
 
 @dataclass(frozen=True, slots=True)
 class Answer:
@@ -16,6 +19,30 @@ class Answer:
     status: int | None
     error: str | None = None
     retry_after: str | None = None
+
+    @classmethod
+    def of(
+        cls,
+        status: int,
+        phrase: str,
+        *,
+        location: str | None = None,
+        retry_after: str | None = None,
+    ) -> "Answer":
+        """Return what an HTTP answer means: everything but 200 to 299 counts as failed.
+
+        Args:
+            status: of the HTTP answer.
+            phrase: its reason phrase.
+            location: the header `Location` as it was sent.
+            retry_after: the header `Retry-After` as it was sent.
+        """
+        if 200 <= status < 300:
+            return cls(status)
+        error = f"answered {status} {phrase}".rstrip()
+        if 300 <= status < 400 and location is not None:
+            error += f", which moves it to {location}; give the endpoint that URL"
+        return cls(status, error[:LONGEST_ERROR], retry_after)
 
     @property
     def is_accepted(self) -> bool:

@@ -17,7 +17,7 @@ from typing import TypeAlias
 import httpx
 
 from sublife.events.webhook.address import AddressError, check_address, is_local_name, literal
-from sublife.events.webhook.answer import Answer
+from sublife.events.webhook.answer import LONGEST_ERROR, Answer
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host and port, as text."""
@@ -27,8 +27,6 @@ _AGAIN = {307, 308}
 """Redirects that keep method and body; others would turn a post into something else."""
 _READ = 65536
 """Bytes of an answer read to keep the connection; what a receiver says is not kept."""
-_SAID = 300
-"""Characters of an error that are kept."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,9 +159,9 @@ class Poster:
         except TimeoutError:
             return Answer(None, f"no answer within {self.timeout_seconds:g} s")
         except AddressError as error:
-            return Answer(None, str(error)[:_SAID])
+            return Answer(None, str(error)[:LONGEST_ERROR])
         except (httpx.HTTPError, OSError, UnicodeError) as error:
-            return Answer(None, f"{type(error).__name__}: {error}"[:_SAID])
+            return Answer(None, f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
 
     async def _post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
         for _ in range(self.redirects + 1):
@@ -259,10 +257,9 @@ async def _read(response: httpx.Response) -> None:
 
 
 def _answer(response: httpx.Response, location: str | None) -> Answer:
-    status = response.status_code
-    if 200 <= status < 300:
-        return Answer(status)
-    error = f"answered {status} {response.reason_phrase}".rstrip()
-    if 300 <= status < 400 and location is not None:
-        error += f", which moves it to {location}; give the endpoint that URL"
-    return Answer(status, error[:_SAID], response.headers.get("retry-after"))
+    return Answer.of(
+        response.status_code,
+        response.reason_phrase,
+        location=location,
+        retry_after=response.headers.get("retry-after"),
+    )

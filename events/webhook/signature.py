@@ -1,4 +1,4 @@
-"""Signs posts as Standard Webhooks does; needs the extra `webhooks`."""
+"""Signs posts as Standard Webhooks does."""
 
 from base64 import b64decode, b64encode
 from collections.abc import Sequence

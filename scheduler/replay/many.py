@@ -26,26 +26,26 @@ def _memory() -> Store:
     return Store.open("sqlite://", clock=SimulatedClock(datetime.fromisoformat("2000-01-01T00Z")))
 
 
-def check(path: Path) -> tuple[str, ...]:
-    """Load a file and keep it for its run; return its faults."""
+def _load(path: Path) -> None:
+    """Load a file and keep it for its run, or why it cannot run."""
     try:
         _loaded[path] = load(path)
     except DocumentError as error:
-        return error.lines
-    return ()
+        _loaded[path] = Result(str(path), faults=error.lines)
 
 
-_loaded: dict[Path, Scenario] = {}
+_loaded: dict[Path, Scenario | Result] = {}
 _runs = count(1)
 """Numbers the runs in memory, so that a file may be replayed again by the same process."""
 
 
 def replay_file(path: Path, *, url: str | None = None) -> Result:
     """Load and run one file; a file that is wrong gives a result with its faults."""
-    faults = () if path in _loaded else check(path)
-    if faults:
-        return Result(str(path), faults=faults)
+    if path not in _loaded:
+        _load(path)
     scenario = _loaded.pop(path)
+    if isinstance(scenario, Result):
+        return scenario
     try:
         if url is None:
             return run(scenario, _memory(), tenant=f"scenario:{scenario.path} {next(_runs)}")
@@ -60,7 +60,7 @@ def _file_store(url: str) -> Store:
 
 
 class Replay:
-    """A replay of many files: all are checked before any runs.
+    """A replay of many files; a file that is wrong stops none of the others.
 
     Args:
         paths: scenario files; results come in their order, whatever the number of jobs.
@@ -85,16 +85,13 @@ class Replay:
         for hand in self._hands:
             hand.shutdown()
 
-    def faults(self) -> list[Result]:
-        """Return a result with its faults for every file that is wrong."""
-        found = zip(self._paths, self._map(check), strict=True)
-        return [Result(str(path), faults=faults) for path, faults in found if faults]
-
     def results(self) -> Iterator[Result]:
-        """Run the files and yield their results in order."""
+        """Run the files and yield their results in order; a wrong file yields its faults."""
         if self._hands and self._url is not None:
             _file_store(self._url).close()
             _file_store.cache_clear()
+        for _ in self._map(_load):
+            pass
         self._keep_loaded()
         yield from self._map(partial(replay_file, url=self._url))
 

@@ -10,8 +10,8 @@ from sublife.events.outbox import Endpoint, Filters, Status, add_endpoint, deliv
 from sublife.events.outbox.endpoint import new_secret
 from sublife.events.store.delivery import Cursor
 from sublife.events.store.delivery.statement import BEGINNING
-from sublife.events.webhook import ExtraMissingError, demand_extra
 from sublife.scheduler.replay.going import Going
+from sublife.scheduler.replay.listener import Listeners, url_of
 from sublife.scheduler.replay.listing import compare_mappings
 from sublife.scheduler.replay.result import ReplayError
 from sublife.scheduler.scenario import Expect
@@ -32,9 +32,6 @@ class Posting:
 
     Args:
         going: the scenario while it runs.
-
-    Raises:
-        ReplayError: it has endpoints, and what posting needs is not installed.
     """
 
     def __init__(self, going: Going) -> None:
@@ -45,18 +42,9 @@ class Posting:
         self._seen = 0
         if not going.scenario.endpoints:
             return
-        try:
-            self._add(going)
-        except ExtraMissingError as error:
-            raise ReplayError(f"{going.scenario.path}: it has endpoints; {error}") from error
+        self._add(going)
 
     def _add(self, going: Going) -> None:
-        demand_extra()
-        from sublife.scheduler.replay.listener import (  # noqa: PLC0415 – needs the extra
-            Listeners,
-            url_of,
-        )
-
         secret = new_secret(_SECRET)
         self._listeners = Listeners(going.scenario.endpoints, going.clock, secret)
         for number, each in enumerate(going.scenario.endpoints):
@@ -72,7 +60,13 @@ class Posting:
                 secret=secret,
                 allow_private=True,
             )
-            add_endpoint(going.store, endpoint, going.clock.now(), from_start=True)
+            add_endpoint(
+                going.store,
+                endpoint,
+                going.clock.now(),
+                from_start=True,
+                network=self._listeners,
+            )
 
     @property
     def is_on(self) -> bool:

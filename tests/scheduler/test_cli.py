@@ -122,27 +122,71 @@ class TestReplay:
         said = Said("replay", path)
 
         assert said.status == 2
-        assert said.out == ""
+        assert "0 of 1 scenarios held" in said.out
         line = wrong[: wrong.index("suspnd")].count("\n") + 1
         assert f'{path}:{line}: steps.2.do: no request "suspnd"' in said.complaints
 
-    def test_a_wrong_file_stops_everything_before_it_runs(
-        self, write: Write, sale: str, wrong: str, tmp_path: Path
+    @pytest.mark.parametrize("jobs", ["1", "2"])
+    def test_a_wrong_file_stops_none_of_the_others(
+        self, write: Write, sale: str, wrong: str, jobs: str
     ) -> None:
-        """Nothing of the others is written either."""
-        history = tmp_path / "history.db"
+        """It is named with its line and left out; the exit status says so in the end."""
+        held, bad = write(sale, "a.yaml"), write(wrong, "b.yaml")
 
-        said = Said(
-            "replay",
-            write(sale, "a.yaml"),
-            write(wrong, "b.yaml"),
-            "--store",
-            f"sqlite:///{history}",
-        )
+        said = Said("replay", held, bad, "--jobs", jobs)
 
         assert said.status == 2
-        assert "held" not in said.out
-        assert not history.exists()
+        assert "A sale, a refused reactivation and a suspension" in said.out
+        assert "1 of 2 scenarios held" in said.out
+        assert f"wrong input {bad}" in " ".join(said.out.split())
+        assert f"{bad}:" in said.complaints
+
+    def test_a_file_that_is_no_yaml_and_one_that_cannot_be_read_stop_no_other(
+        self, write: Write, sale: str, tmp_path: Path
+    ) -> None:
+        held, broken = write(sale, "a.yaml"), write("steps: [", "b.yaml")
+        (tmp_path / "c.yaml").write_bytes(b"title: \xff\xfe")
+
+        said = Said("replay", tmp_path)
+
+        assert said.status == 2
+        assert "1 of 3 scenarios held" in said.out
+        assert str(broken) in said.complaints
+        assert "c.yaml" in said.complaints
+        assert str(held) not in said.complaints
+
+    def test_the_digest_of_all_is_left_out_where_a_file_is_wrong(
+        self, write: Write, sale: str, wrong: str
+    ) -> None:
+        held = write(sale, "a.yaml")
+
+        said = Said("replay", held, write(wrong, "b.yaml"), "--digest")
+
+        assert said.status == 2
+        assert said.out.split()[1:] == [str(held)]
+
+    def test_one_story_of_many_files_is_shown_whole(self) -> None:
+        """The README's first command: a story, a table of folders, what to do next."""
+        story = "scenarios/customer"
+        file = min(Path(story).glob("*.yaml"))
+
+        said = Said("replay", story, "scenarios/event", "scenarios/stories", "--story", file)
+
+        lines = said.out.splitlines()
+        assert said.status == 0
+        assert sum(line.startswith(f"{story}/") for line in lines) == 1
+        assert f"{file}  " in said.out
+        assert [line.split() for line in lines if line.startswith("scenarios/event")] == [
+            ["scenarios/event", "5", "0"]
+        ]
+        assert "27 of 27 scenarios held" in said.out
+        assert "sublife replay scenarios --timelines" in said.out
+
+    def test_a_story_that_is_not_replayed_is_status_2(self, write: Write, sale: str) -> None:
+        said = Said("replay", write(sale), "--story", "other.yaml")
+
+        assert said.status == 2
+        assert "other.yaml: not among the files to replay; name one of them" in said.complaints
 
     def test_a_missing_path_is_status_2(self, tmp_path: Path) -> None:
         """With its name and what to do."""

@@ -218,7 +218,7 @@ class TestWithoutTheExtra:
         for work in (
             lambda: add_endpoint(desk.store, given, SOLD_AT),
             lambda: deliver(desk.store, SOLD_AT, chance=lambda: 1.0),
-            lambda: rotate_secret(desk.store, "hook", NEW, now=SOLD_AT),
+            lambda: try_endpoint(desk.store, "hook", "test-1", now=SOLD_AT),
         ):
             with pytest.raises(ExtraMissingError, match=r"httpx; install sublife\[webhooks\]"):
                 work()
