@@ -29,6 +29,7 @@ from sublife.scheduler.report import as_json, as_junit
 from sublife.scheduler.rulebook import RuleUse, gaps, uses
 from sublife.scheduler.scenario import find, load
 from sublife.scheduler.schema import scenario_schema
+from sublife.scheduler.screen import Screen, standard_error
 from sublife.scheduler.show import (
     show_faults,
     show_folders,
@@ -90,7 +91,7 @@ def replay_command(
 
     Exit status: 0 everything held, 1 an expectation failed, 2 a file or another input is wrong.
     """
-    complaints = Console(stderr=True, highlight=False)
+    complaints = standard_error()
     try:
         files = find(paths)
         shown = _chosen(files, story, every=len(files) < MANY if timelines is None else timelines)
@@ -131,7 +132,7 @@ def _status(results: Sequence[Result]) -> int:
 
 def _progress(results: Iterator[Result], count: int) -> Iterator[Result]:
     """Show a bar on a terminal where there are many."""
-    console = Console(stderr=True)
+    console = standard_error()
     if count < MANY or not console.is_terminal:
         yield from results
         return
@@ -182,7 +183,7 @@ def rules_command(
     With --check, exit status 1 if a rule with an effect is applied nowhere or has no scenario,
     2 if a scenario is wrong or names a rule that does not exist.
     """
-    complaints = Console(stderr=True, highlight=False)
+    complaints = standard_error()
     try:
         shown = [(str(path), load(path).rules) for path in find([scenarios])]
     except DocumentError as error:
@@ -195,7 +196,7 @@ def rules_command(
     if as_json_:
         sys.stdout.write(json.dumps([_as_mapping(use) for use in found], indent=2) + "\n")
     else:
-        show_rules(Console(highlight=False), found)
+        show_rules(Screen(highlight=False), found)
 
 
 def _check_rules(found: Sequence[RuleUse], complaints: Console) -> int:
@@ -241,7 +242,7 @@ def lifecycles_command(
 
     With --check, exit status 1 if the file is not current, 2 if there is none.
     """
-    complaints = Console(stderr=True, highlight=False)
+    complaints = standard_error()
     try:
         text = document([lifecycle_named(name) for name in names or LIFECYCLES])
         current = check is None or read(check) == text

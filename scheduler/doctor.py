@@ -15,11 +15,13 @@ from rich.text import Text
 from sublife.events.document import DocumentError
 from sublife.events.health import Finding, Health, Limits, examine
 from sublife.events.packs import load_pack
+from sublife.events.printable import printable
 from sublife.events.store import SchemaError, Store, StoreError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SystemClock
-from sublife.scheduler.show import printable, terminal
+from sublife.scheduler.screen import standard_error
+from sublife.scheduler.show import terminal
 
 FINE, FINDINGS, NOT_DONE = 0, 1, 2
 
@@ -57,7 +59,7 @@ def doctor_command(
     try:
         found = _look(store, policy or [], limits)
     except StoreError as error:
-        complaints = Console(stderr=True, highlight=False)
+        complaints = standard_error()
         complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(NOT_DONE) from error
     if as_json:

@@ -8,19 +8,20 @@ from itertools import islice
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from sublife.events.forecast import ForecastError, Foreseen, as_mapping, forecast
 from sublife.events.pause import Pause
+from sublife.events.printable import printable
 from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.ics import ExtraMissingError, calendar
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import printable, terminal
+from sublife.scheduler.screen import standard_error
+from sublife.scheduler.show import terminal
 
 NOT_ALL = 1
 LONGEST_DAYS = 3660
@@ -70,7 +71,7 @@ def due_command(
             else:
                 _show(events, now, until, pauses)
         except ForecastError as error:
-            complaints = Console(stderr=True, highlight=False)
+            complaints = standard_error()
             complaints.print(f"[bold red]not all[/] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(NOT_ALL) from error
 

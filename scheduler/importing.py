@@ -10,17 +10,18 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
 from sublife.events.inbound import Fate, Import, Told
 from sublife.events.inbound.target import Target
 from sublife.events.packs import load_pack
+from sublife.events.printable import printable
 from sublife.lifecycle.model import iso
 from sublife.scheduler.log import instant
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import printable, terminal
+from sublife.scheduler.screen import standard_error
+from sublife.scheduler.show import terminal
 
 MAPPED, NOT_MAPPED = 0, 1
 _PAGE = 500
@@ -155,4 +156,4 @@ def _tell(going: Import, *, check: bool) -> None:
     if going.is_kept:
         return
     why = "this was a check" if check else "not every row can be, and --strict asks for all"
-    Console(stderr=True, highlight=False).print(f"nothing was imported: {why}", soft_wrap=True)
+    standard_error().print(f"nothing was imported: {why}", soft_wrap=True)

@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -25,11 +24,13 @@ from sublife.events.export import (
     write_file,
     write_jsonl,
 )
+from sublife.events.printable import printable
 from sublife.events.records import Kind
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import printable, terminal
+from sublife.scheduler.screen import standard_error
+from sublife.scheduler.show import terminal
 
 _STDOUT = Path("-")
 _PAGE = 500
@@ -152,7 +153,7 @@ def _write(records: Iterable[Record], form: Format, path: Path, *, orders: bool)
         return
     count = write_file(records, sheet, form, path)
     said = f"{count} {_name(count, orders=orders)} written to {path}"
-    Console(stderr=True, highlight=False).print(Text(said), soft_wrap=True)
+    standard_error().print(Text(said), soft_wrap=True)
 
 
 def _print(records: Iterable[Record], sheet: Sheet, form: Format) -> None:

@@ -5,12 +5,12 @@ from datetime import date
 from typing import Annotated
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from sublife.events.migrations.partition import Partitions
 from sublife.events.store import StoreError
 from sublife.scheduler.clock import SystemClock
+from sublife.scheduler.screen import standard_error
 
 DONE, NOT_CURRENT, FAILED = 0, 1, 2
 AHEAD = 3
@@ -76,7 +76,7 @@ def migrate_command(
         else:
             status = _migrate(store, form, None if months_ahead is None else (today, months_ahead))
     except StoreError as error:
-        complaints = Console(stderr=True, highlight=False)
+        complaints = standard_error()
         complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(FAILED) from error
     raise typer.Exit(status)
@@ -99,7 +99,7 @@ def _check(url: str) -> int:
     try:
         found.demand()
     except StoreError as error:
-        Console(stderr=True, highlight=False).print(escape(str(error)), soft_wrap=True)
+        standard_error().print(escape(str(error)), soft_wrap=True)
         return NOT_CURRENT
     return DONE
 

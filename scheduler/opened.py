@@ -5,13 +5,13 @@ from contextlib import contextmanager
 from itertools import islice
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from sublife.events.document import DocumentError
 from sublife.events.export import ExportError
 from sublife.events.store import Store, StoreError
 from sublife.scheduler.clock import SystemClock
+from sublife.scheduler.screen import standard_error
 
 NOT_DONE = 2
 _MANY = 5
@@ -58,7 +58,7 @@ def opened(
             _see_that_it_is_there(store)
         yield store
     except told as error:
-        complaints = Console(stderr=True, highlight=False)
+        complaints = standard_error()
         complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(NOT_DONE) from error
     finally:

@@ -16,9 +16,11 @@ from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
+from sublife.events.printable import printable
 from sublife.lifecycle.model import iso
 from sublife.scheduler.replay import Happening, Remark, Result
 from sublife.scheduler.rulebook import RuleUse
+from sublife.scheduler.screen import Screen
 
 _STATE_STYLES = {
     "active": "green",
@@ -38,13 +40,8 @@ NARROW = 100
 
 def terminal() -> Console:
     """Return the standard output; wide enough for a timeline where it is no terminal."""
-    console = Console(highlight=False)
-    return console if console.is_terminal else Console(highlight=False, width=WIDE)
-
-
-def printable(text: str) -> str:
-    """Return a text without what a terminal would act upon."""
-    return "".join(each if each.isprintable() else "\ufffd" for each in text)
+    console = Screen(highlight=False)
+    return console if console.is_terminal else Screen(highlight=False, width=WIDE)
 
 
 def show_timeline(console: Console, result: Result, *, names: bool = False) -> None:

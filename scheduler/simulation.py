@@ -15,6 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sublife.events.intake import Outcome
+from sublife.events.printable import printable
 from sublife.events.simulation import Advanced, Simulation, advance, fork, remove, simulate
 from sublife.events.store import Store
 from sublife.lifecycle.dates import add_months
@@ -23,7 +24,8 @@ from sublife.lifecycle.model import iso
 from sublife.scheduler.deliveries import AsJson, StoreUrl, at, print_json
 from sublife.scheduler.log import instant
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import printable, terminal
+from sublife.scheduler.screen import standard_error
+from sublife.scheduler.show import terminal
 from sublife.scheduler.telling import tell
 
 STUCK = 1
@@ -181,7 +183,7 @@ def _advanced(store: Store, standing: Simulation, to: datetime, *, collect: bool
 @contextmanager
 def _progress(since: datetime, to: datetime) -> Generator[Callable[[Advanced], None] | None]:
     """Show on a terminal how far the clock has come, and how much has happened."""
-    console = Console(stderr=True)
+    console = standard_error()
     if not console.is_terminal:
         yield None
         return

@@ -14,6 +14,7 @@ from sublife.events import codec
 from sublife.events.intake import Outcome
 from sublife.events.pause import Pause, paused
 from sublife.events.permission import allowed, as_of
+from sublife.events.printable import printable
 from sublife.events.store import Entry, Store
 from sublife.events.store.delivery import fact_id
 from sublife.events.why.story import story
@@ -22,7 +23,7 @@ from sublife.lifecycle.model import Refusal, Snapshot, iso
 from sublife.scheduler.opened import opened
 from sublife.scheduler.replay.going import line_of
 from sublife.scheduler.replay.result import Result
-from sublife.scheduler.show import printable, show_events, terminal
+from sublife.scheduler.show import show_events, terminal
 
 _WIDE = 14
 LINES = 40

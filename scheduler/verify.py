@@ -8,9 +8,10 @@ from rich.console import Console
 from rich.markup import escape
 
 from sublife.events.packs import load_pack
+from sublife.events.printable import printable
 from sublife.events.verify import Finding, Verdict, verify
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import printable
+from sublife.scheduler.screen import Screen
 
 SOUND, UNSOUND, NOT_DONE = 0, 1, 2
 
@@ -55,7 +56,7 @@ def _status(verdict: Verdict) -> int:
 
 
 def _tell(verdict: Verdict, *, rebuild: bool) -> None:
-    console = Console(highlight=False)
+    console = Screen(highlight=False)
     for number, finding in enumerate(verdict.findings):
         _tell_finding(console, finding, is_first=number == 0)
     if (more := verdict.unsound - len(verdict.findings)) > 0:

@@ -12,10 +12,11 @@ from rich.console import Console
 from rich.text import Text
 
 from sublife.events.packs import load_pack
+from sublife.events.printable import printable
 from sublife.events.why import Explanation, Happened, Link, Sum, UnknownIdError, ValueRead, why
 from sublife.lifecycle.model import iso
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import printable, terminal
+from sublife.scheduler.show import terminal
 
 _WIDE = 16
 """The column of headings."""

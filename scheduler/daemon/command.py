@@ -8,7 +8,6 @@ from types import FrameType
 from typing import Annotated, Any
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 
 from sublife.events.document import DocumentError
@@ -19,6 +18,7 @@ from sublife.scheduler.daemon.lock import NoFileError, SecondDaemonError
 from sublife.scheduler.daemon.process import Daemon
 from sublife.scheduler.listen import ListenError
 from sublife.scheduler.logs import configure
+from sublife.scheduler.screen import standard_error
 from sublife.scheduler.settings import PREFIX, Settings, SettingsError, load
 from sublife.scheduler.tracing import TracingError
 
@@ -43,7 +43,7 @@ def daemon_command(*, config: Path | None = None, **flags: Any) -> None:
 
     Exit status: 0 ended by SIGTERM or SIGINT, with the batch under way done; 2 it cannot start.
     """
-    console = Console(stderr=True, highlight=False)
+    console = standard_error()
     try:
         settings = load(config, flags)
         configure(settings.log_level, settings.log_format)

@@ -1,0 +1,51 @@
+"""What is shown on a terminal: every text passes here, so that nothing in it acts upon it."""
+
+import json
+import sys
+from collections.abc import Iterable
+from typing import Any
+
+from rich.console import Console, ConsoleOptions, RenderableType
+from rich.segment import Segment
+
+from sublife.events.printable import printable, printable_lines
+
+
+class Screen(Console):
+    """A console that shows control characters in what it is given as visible escapes.
+
+    Styles are the console's own and stay; a line break in a text breaks the line.
+    """
+
+    def render(
+        self, renderable: RenderableType, options: ConsoleOptions | None = None
+    ) -> Iterable[Segment]:
+        """Yield the segments of *renderable* with visible text only."""
+        for segment in super().render(renderable, options):
+            if segment.control or segment.text == "\n" or segment.text.isprintable():
+                yield segment
+            else:
+                yield Segment(printable_lines(segment.text), segment.style)
+
+
+def standard_error() -> Screen:
+    """Return the standard error, for what went wrong."""
+    return Screen(stderr=True, highlight=False)
+
+
+def say(text: str) -> None:
+    """Write one line, or several that the caller has made, to the standard output."""
+    sys.stdout.write(printable_lines(text) + "\n")
+
+
+def as_json(value: Any, *, indent: int | None = None) -> str:
+    """Return *value* as JSON that can be shown: letters as they are, what is not visible escaped.
+
+    A value that JSON has no form for is written as its text.
+    """
+    said = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
+    if said.isascii():
+        return said
+    return "".join(
+        each if each == "\n" or printable(each) == each else json.dumps(each)[1:-1] for each in said
+    )
