@@ -12,9 +12,15 @@ from sublife.lifecycle.model import utc
 
 MARK = "sublife"
 """How every token begins, so that a search finds one that lies where it should not."""
+VIA = " by way of "
+"""Stands between who acts and the token that asks, in the actor of a change (EVT-06)."""
 SECRET_BYTES = 32
 _ID_BYTES = 8
 _FORM = re.compile(rf"{MARK}_([0-9a-f]{{{2 * _ID_BYTES}}})_([A-Za-z0-9_-]{{43}})")
+_LOOSE = re.compile(
+    rf"{MARK}(?:_|%5F)[0-9a-f]{{{2 * _ID_BYTES}}}(?:_|%5F)[\w%-]+", re.ASCII | re.IGNORECASE
+)
+"""The form of a token wherever it stands: also escaped for an address, cut off, or misspelt."""
 _NOBODYS = hashlib.sha256(b"").hexdigest()
 _LONGEST = 100
 
@@ -103,6 +109,8 @@ def new_token(
             f"a token of {len(random)} random bytes cannot be; give {_ID_BYTES + SECRET_BYTES}"
         )
     _check_name("label", label)
+    if VIA in label:
+        raise TokenError(f'the label {label!r} has "{VIA}", which joins two actors; reword it')
     if tenant is not None:
         _check_name("tenant", tenant)
     if expires_at is not None and utc(expires_at, name="expires_at") <= now:
@@ -133,6 +141,16 @@ def id_of(text: str) -> str | None:
     """Return the id that a token's text carries; `None` if it is no token of ours."""
     found = _FORM.fullmatch(text)
     return found[1] if found else None
+
+
+def has_token(text: str) -> bool:
+    """Return whether the text of a token, or the beginning of one, stands somewhere in *text*."""
+    return MARK in text.lower() and _LOOSE.search(text) is not None
+
+
+def without_tokens(text: str) -> str:
+    """Return *text* with `***` in the place of every token, also where one is cut off."""
+    return _LOOSE.sub(f"{MARK}_***", text) if MARK in text.lower() else text
 
 
 def is_text_of(token: Token | None, text: str) -> bool:

@@ -15,6 +15,7 @@ from sublife.events.logs import log
 from sublife.events.store import Store
 from sublife.events.token import Role, id_of, is_text_of
 from sublife.lifecycle.model import Actor, ActorKind
+from sublife.scheduler.api.document import Document
 from sublife.scheduler.api.interface import Interface, interface_of
 from sublife.scheduler.api.limit import bounded, too_large
 from sublife.scheduler.api.problem import Problem, answer_of, documented, problem
@@ -91,9 +92,9 @@ class Route(APIRoute):
 
     def _answers(self, path: str, more: Any) -> dict[int | str, dict[str, Any]]:
         """Return the problems that any such route can answer with."""
-        statuses = {500, 503}
+        statuses = {400, 500, 503}
         if self.role is not None:
-            statuses |= {400, 401, 403, 422, 429}
+            statuses |= {401, 403, 422, 429}
         if "{" in path:
             statuses |= {404}
         if _CHANGING & set(more.get("methods") or ()):
@@ -144,7 +145,7 @@ class Route(APIRoute):
             _check_role(caller, self.role, self.scope)
         most = interface.limits.body_bytes
         _check_form(request, most)
-        return await original(Request(request.scope, bounded(request.receive, most)))
+        return await original(Document(request.scope, bounded(request.receive, most)))
 
 
 def _unexpected() -> Response:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Annotated, Any, cast
 
@@ -21,10 +21,13 @@ from pydantic import (
 from pydantic.config import JsonDict
 
 from sublife.events.codec import adapter
+from sublife.events.token import VIA
 from sublife.lifecycle.catalog import LIFECYCLES
+from sublife.lifecycle.identifier import objection_to_id
 from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import Actor, ActorKind, PartnerType, Payload, Role
-from sublife.scheduler.api.problem import Problem, message, pointer, sentence_of
+from sublife.scheduler.api.brief import few, shown
+from sublife.scheduler.api.problem import Problem, message, pointer, said_of
 
 LONGEST = 500
 """Characters of one text: what is looked up must fit into an index."""
@@ -62,6 +65,16 @@ Text = Annotated[str, StringConstraints(min_length=1, max_length=LONGEST, patter
 Name = Annotated[str, StringConstraints(min_length=1, max_length=100, pattern=r"^[^\x00-\x1f]+$")]
 
 
+def _may_be_id(text: str) -> str:
+    if (objection := objection_to_id(text)) is not None:
+        raise ValueError(objection)
+    return text
+
+
+AnId = AfterValidator(_may_be_id)
+"""Refuses an id that could be taken for another, or reached by several addresses."""
+
+
 def _known(lifecycle: str) -> str:
     if lifecycle not in LIFECYCLES:
         raise ValueError(f'no lifecycle "{lifecycle}"; use one of {", ".join(LIFECYCLES)}')
@@ -78,12 +91,21 @@ class Shape(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
 
+def _names_no_caller(name: str) -> str:
+    if VIA in name:
+        raise ValueError(f'has "{VIA}", which joins a name and the caller; leave the caller out')
+    return name
+
+
+ActorName = Annotated[Name, AfterValidator(_names_no_caller)]
+
+
 class By(Shape):
     """On whose behalf the caller asks; one of user, application, microsoft."""
 
-    user: Name | None = Field(None, description="a person, by the id you know them by")
-    application: Name | None = Field(None, description="a program, by name")
-    microsoft: Name | None = Field(None, description="Microsoft, by the system that acts")
+    user: ActorName | None = Field(None, description="a person, by the id you know them by")
+    application: ActorName | None = Field(None, description="a program, by name")
+    microsoft: ActorName | None = Field(None, description="Microsoft, by the system that acts")
     role: Role | None = Field(None, description="the Partner Center role of a user (GEN-10)")
     partner: Text | None = Field(None, description="the partner tenant it acts for (GEN-11)")
     partner_type: PartnerType | None = Field(None, description="what kind of partner that is")
@@ -99,8 +121,9 @@ class By(Shape):
         for kind in (ActorKind.USER, ActorKind.APPLICATION, ActorKind.MICROSOFT):
             name: str | None = getattr(self, kind.value)
             if name is not None:
-                named = f"{name} by way of {caller.id}"
-                return Actor(kind, named, self.role, self.partner, self.partner_type)
+                return Actor(
+                    kind, f"{name}{VIA}{caller.id}", self.role, self.partner, self.partner_type
+                )
         return Actor(caller.kind, caller.id, self.role, self.partner, self.partner_type)
 
 
@@ -147,20 +170,22 @@ def payload_of(asked: Submission, lifecycle: str) -> Payload:
         known = ", ".join(each for each in found.requests if each not in found.internal)
         detail = f'{lifecycle} has no request "{asked.request}"; use one of {known}'
         raise _wrong("UNKNOWN_REQUEST", [{"pointer": "/request", "detail": detail}])
-    if faults := list(_unfit(asked.data)):
-        raise _wrong("BAD_DATA", faults)
+    unfit, left_out = few(_unfit(asked.data))
+    if unfit:
+        raise _wrong("BAD_DATA", unfit, left_out)
     try:
         return adapter(found.requests[asked.request]).validate_json(json.dumps(asked.data))
     except ValidationError as error:
+        named, left_out = few(cast("list[dict[str, Any]]", error.errors(include_url=False)))
         told = [
             {"pointer": pointer(each["loc"], asked.data, ("data",)), "detail": message(each)}
-            for each in cast("list[dict[str, Any]]", error.errors(include_url=False))
+            for each in named
         ]
-        raise _wrong("BAD_DATA", told) from error
+        raise _wrong("BAD_DATA", told, left_out) from error
 
 
-def _wrong(code: str, faults: list[dict[str, str]]) -> Problem:
-    return Problem(422, code, sentence_of(faults), errors=faults)
+def _wrong(code: str, faults: Sequence[Mapping[str, str]], left_out: int = 0) -> Problem:
+    return Problem(422, code, **said_of(faults, left_out))
 
 
 def _unfit(data: object) -> Iterator[dict[str, str]]:
@@ -193,7 +218,7 @@ def _why_unfit(place: tuple[str | int, ...], value: object) -> str | None:
         case str() if "\x00" in value or any("\ud800" <= each <= "\udfff" for each in value):
             return "has a character that no text can hold; remove it"
         case int() if abs(value) > MOST:
-            return f"{value} is above {MOST}; give a smaller figure"
+            return f"{shown(value)} is above {MOST}; give a smaller figure"
         case float() if not abs(value) <= MOST:
             return f"{value} is no figure; give one up to {MOST}"
         case _:

@@ -7,7 +7,7 @@ from typing import Any, cast
 
 from fastapi import HTTPException
 from fastapi.exceptions import RequestValidationError
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import Response
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.exceptions import HTTPException as StarletteHTTPException
 
@@ -34,9 +34,9 @@ from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.address import AddressError
 from sublife.lifecycle.machine import UnknownEventError, UnknownLifecycleError, UnknownSubjectError
 from sublife.lifecycle.model import ModelError, Refusal
+from sublife.scheduler.api.brief import brief, encoded, few, plain, shown
 
 MEDIA_TYPE = "application/problem+json"
-_LONGEST = 80
 
 
 class Fault(BaseModel):
@@ -61,6 +61,7 @@ class ProblemDetails(BaseModel):
     subject: str | None = Field(None, description="id of the subject it is about")
     details: dict[str, Any] | None = Field(None, description="figures behind a refusal")
     errors: list[Fault] | None = Field(None, description="what is wrong with the request")
+    errors_left_out: int | None = Field(None, description="how many more errors there are")
 
 
 class Problem(HTTPException):
@@ -149,8 +150,8 @@ def problem(
     *,
     headers: Mapping[str, str] | None = None,
     **more: Any,
-) -> JSONResponse:
-    """Return problem details."""
+) -> Response:
+    """Return problem details, shortened where they would be long."""
     body = {
         "type": f"urn:sublife:problem:{code.lower().replace('_', '-')}",
         "title": _TITLES[status][0],
@@ -159,7 +160,7 @@ def problem(
         "code": code,
         **more,
     }
-    return JSONResponse(body, status, headers=headers, media_type=MEDIA_TYPE)
+    return Response(encoded(brief(body)), status, headers=headers, media_type=MEDIA_TYPE)
 
 
 def refused(refusal: Refusal, subject: str, headers: Mapping[str, str]) -> Problem:
@@ -214,19 +215,25 @@ def _of_ours(error: Exception) -> Response | None:
 def _of_validation(error: RequestValidationError) -> Response:
     found = [dict(cast("Mapping[str, Any]", each)) for each in error.errors()]
     if any(each["type"] == "json_invalid" for each in found):
-        return problem(400, "BAD_JSON", "the body is no JSON; mend it")
-    faults = [_fault(each, error.body) for each in found]
+        return problem(400, "BAD_JSON", "the body is not valid JSON; correct it")
     missing_key = any(str(each["loc"][-1]).lower() == "idempotency-key" for each in found)
     status, code = (400, "IDEMPOTENCY_KEY") if missing_key else (422, "BAD_DATA")
-    return problem(status, code, sentence_of(faults), errors=faults)
+    named, left_out = few(found)
+    return problem(status, code, **said_of([_fault(each, error.body) for each in named], left_out))
 
 
-def sentence_of(faults: Sequence[Mapping[str, Any]]) -> str:
-    """Return what is wrong in one sentence."""
-    first = faults[0]
+def said_of(faults: Sequence[Mapping[str, Any]], left_out: int = 0) -> dict[str, Any]:
+    """Return what is wrong, as parts of a problem: one sentence, and the faults.
+
+    Args:
+        faults: at least one.
+        left_out: how many there are besides.
+    """
+    first, more = faults[0], len(faults) - 1 + left_out
     where = first.get("pointer") or first.get("parameter") or "the body"
-    more = f"; and {len(faults) - 1} more" if len(faults) > 1 else ""
-    return f"{where}: {first['detail']}{more}"
+    further = f"; and {more} more" if more else ""
+    said: dict[str, Any] = {"sentence": f"{plain(where)}: {plain(first['detail'])}{further}"}
+    return said | {"errors": faults} | ({"errors_left_out": left_out} if left_out else {})
 
 
 def _fault(error: Mapping[str, Any], body: object) -> dict[str, Any]:
@@ -275,9 +282,7 @@ def message(error: Mapping[str, Any]) -> str:
             return str(error["ctx"]["error"])
         case _:
             said = str(error["msg"])
-            given = repr(error.get("input"))
-            shown = given if len(given) <= _LONGEST else f"{given[:_LONGEST]}…"
-            return f"{shown}: {said[0].lower()}{said[1:]}"
+            return f"{shown(error.get('input'))}: {said[0].lower()}{said[1:]}"
 
 
 def documented(*statuses: int) -> dict[int | str, dict[str, Any]]:

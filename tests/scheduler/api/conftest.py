@@ -3,12 +3,14 @@
 import asyncio
 import re
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from functools import cache
 from itertools import count
 from pathlib import Path
 from typing import Any
+from urllib.parse import unquote
 
 import httpx
 import pytest
@@ -54,6 +56,22 @@ def see_that_it_is_documented(answer: httpx.Response) -> None:
             assert not content or sort in content, (method, template, sort)
 
 
+async def _answered(app: Any, scope: dict[str, Any], content: bytes) -> httpx.Response:
+    """Return what an application answers to a scope."""
+    parts: list[dict[str, Any]] = []
+
+    async def receive() -> dict[str, Any]:
+        return {"type": "http.request", "body": content, "more_body": False}
+
+    async def send(part: dict[str, Any]) -> None:
+        parts.append(part)
+
+    with suppress(Exception):  # it has been answered, and is raised once more for the server
+        await app(scope, receive, send)
+    body = b"".join(part.get("body", b"") for part in parts[1:])
+    return httpx.Response(parts[0]["status"], headers=parts[0]["headers"], content=body)
+
+
 @dataclass(slots=True)
 class Client:
     """Sends requests to an application, with a token if it has one."""
@@ -76,6 +94,26 @@ class Client:
             answer = await client.request(method, path, headers=headers, **more)
         see_that_it_is_documented(answer)
         return answer
+
+    def send_as_is(
+        self, method: str, path: str, content: bytes, headers: list[tuple[str, str]]
+    ) -> httpx.Response:
+        """Send a request with exactly these headers, also what no client would send."""
+        raw, _, query = path.encode().partition(b"?")
+        scope = {
+            "type": "http",
+            "http_version": "1.1",
+            "method": method,
+            "scheme": "http",
+            "path": unquote(raw.decode("latin-1")),
+            "raw_path": raw,
+            "root_path": "",
+            "query_string": query,
+            "headers": [(name.lower().encode(), value.encode()) for name, value in headers],
+            "client": ("127.0.0.1", 1),
+            "server": ("localhost", 80),
+        }
+        return self.runner.run(_answered(self.app, scope, content))
 
     def get(self, path: str, **more: Any) -> httpx.Response:
         """Send a GET."""
@@ -162,6 +200,17 @@ def open_door() -> Iterator[Callable[..., Door]]:
         yield open_
     for store in stores:
         store.close()
+
+
+@pytest.fixture(scope="module")
+def shared_door() -> Iterator[Door]:
+    """An interface in memory for all tests of a module, which look at answers alone."""
+    clock = SimulatedClock(NOW)
+    store = Store.open("sqlite://", clock=clock)
+    limits = Limits(rate=1000, burst=100_000)
+    with asyncio.Runner() as runner:
+        yield Door(store, clock, Interface(store, clock=clock, limits=limits), runner)
+    store.close()
 
 
 @pytest.fixture
