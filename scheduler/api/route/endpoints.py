@@ -11,7 +11,7 @@ from sublife.events.outbox import Body, Endpoint, Filters, add_endpoint, rotate_
 from sublife.events.outbox.endpoint import new_secret
 from sublife.events.token import Role
 from sublife.scheduler.api.access import Route, TheInterface, TheStore, needs
-from sublife.scheduler.api.body import Name, Shape, Text
+from sublife.scheduler.api.body import AnId, Name, Shape, Text
 from sublife.scheduler.api.path import segment
 from sublife.scheduler.api.problem import documented
 
@@ -20,7 +20,10 @@ router = APIRouter(route_class=Route, tags=["endpoints"])
 SECRET_BYTES = 32
 MOST_FILTERS = 100
 EndpointId = Annotated[
-    Name, Path(description="id of the endpoint", examples=["billing"]), AfterValidator(segment)
+    Name,
+    Path(description="id of the endpoint", examples=["billing"]),
+    AfterValidator(segment),
+    AnId,
 ]
 Names = Annotated[tuple[Text, ...], Field(max_length=MOST_FILTERS)]
 
@@ -39,7 +42,7 @@ class FilterShape(Shape):
 class NewEndpoint(Shape):
     """Where to post to; addresses that are not public are for the command line to allow."""
 
-    id: Name
+    id: Annotated[Name, AnId]
     url: Annotated[str, Field(min_length=1, max_length=2000, pattern=r"^[!-~]+$")]
     body: Body = Body.CLOUDEVENTS
     filters: FilterShape = FilterShape()

@@ -1,5 +1,6 @@
 """Events: a request to a subject, taken in once however often it is sent; why a fact happened."""
 
+from dataclasses import replace
 from typing import Annotated, Literal
 
 from fastapi import APIRouter, Header, Response
@@ -8,7 +9,7 @@ from pydantic.json_schema import SkipJsonSchema
 
 from sublife.events.intake import EventIdTakenError, Outcome, submit
 from sublife.events.store import Store
-from sublife.events.token import Role
+from sublife.events.token import VIA, Role
 from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import ABSENT, Actor, Event
 from sublife.scheduler.api.access import Route, TheCaller, TheInterface, TheStore, needs
@@ -138,22 +139,25 @@ def _expected(
 
 
 def _check_same(asked: Submission, actor: Actor, first: Outcome) -> None:
-    """Refuse a known key with another date or on behalf of another; the intake looks at the rest.
+    """Refuse a known key with another date, lifecycle or actor; the intake looks at the rest.
 
-    A retry may come by way of another token, and may leave the date to us again.
+    A retry may come by way of another token, after one was replaced, and may leave the date and
+    the lifecycle to us again. On whose behalf it asks is part of what it asks for.
     """
     was = first.event
-    other = asked.at is not None and asked.at != was.at
-    if asked.by is not None:
-        known, now = was.actor, actor
-        other |= (known.kind, known.role, known.partner, known.partner_type) != (
-            now.kind,
-            now.role,
-            now.partner,
-            now.partner_type,
-        )
-    if other:
+    differs = (
+        (asked.at is not None and asked.at != was.at)
+        or (asked.lifecycle is not None and asked.lifecycle != was.lifecycle)
+        or _acting(actor) != _acting(was.actor)
+    )
+    if differs:
         raise EventIdTakenError(
             f"the key {was.id} belongs to a {was.name} of another instant or actor; give this one "
             "a key of its own"
         )
+
+
+def _acting(actor: Actor) -> Actor:
+    """Return who acts, without the token that asks; nobody is named where the token acts itself."""
+    name, via, _ = actor.id.partition(VIA)
+    return replace(actor, id=name if via else "")

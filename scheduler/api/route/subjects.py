@@ -12,7 +12,7 @@ from sublife.events.token import Role
 from sublife.lifecycle.machine import UnknownSubjectError, lifecycle_named
 from sublife.lifecycle.model import Permission
 from sublife.scheduler.api.access import Route, TheStore, needs
-from sublife.scheduler.api.body import Instant, Name, Text
+from sublife.scheduler.api.body import AnId, Instant, Name, Text
 from sublife.scheduler.api.page import Listing, Paged
 from sublife.scheduler.api.path import segment
 from sublife.scheduler.api.problem import Problem
@@ -24,6 +24,7 @@ SubjectId = Annotated[
     Text,
     Path(description="id of the subject; a slash in it is sent as %2F", examples=["sub-1"]),
     AfterValidator(segment),
+    AnId,
 ]
 At = Instant | None
 
