@@ -8,6 +8,7 @@ from fastapi.responses import Response
 from starlette.exceptions import HTTPException
 
 from sublife.scheduler.api.access import Route
+from sublife.scheduler.api.form import Form
 from sublife.scheduler.api.interface import Interface
 from sublife.scheduler.api.path import Segments
 from sublife.scheduler.api.problem import ProblemDetails, answer_of, problem
@@ -63,6 +64,7 @@ def create_app(interface: Interface) -> FastAPI:
     for router in ROUTERS:
         app.include_router(router)
     app.add_middleware(Segments)
+    app.add_middleware(Form)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(Exception, _unexpected)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]

@@ -11,6 +11,7 @@ import uvicorn
 from sublife.events.logs import log
 from sublife.scheduler.api.app import create_app
 from sublife.scheduler.api.interface import Interface
+from sublife.scheduler.api.protocol import Protocol
 from sublife.scheduler.listen import ListenError, address, is_loopback
 
 WORKERS = 10
@@ -121,7 +122,7 @@ def _config(interface: Interface) -> uvicorn.Config:
     return uvicorn.Config(
         serve,
         loop="asyncio",
-        http="h11",
+        http=Protocol,
         ws="none",
         lifespan="off",
         log_config=None,
