@@ -74,7 +74,7 @@ def list_command(
     as_json: AsJson = False,
 ) -> None:
     """List what is on its way and what was given up, the oldest first."""
-    with opened(store, tenant) as open_store:
+    with opened(store, tenant, reading=True) as open_store:
         ask = partial(open_store.deliveries.list, consumer=endpoint, subject=subject, fact=fact)
         found = [
             each
@@ -161,7 +161,7 @@ def show_command(
     as_json: AsJson = False,
 ) -> None:
     """Show one delivery, with the body as an endpoint gets it."""
-    with opened(store, tenant) as open_store:
+    with opened(store, tenant, reading=True) as open_store:
         found = open_store.deliveries.find(name, *_parts(fact_id))
         said = _as_mapping(found) | {"body": _body(open_store, found)}
     if as_json:

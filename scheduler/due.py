@@ -56,7 +56,7 @@ def due_command(
     if ics and as_json:
         raise typer.BadParameter("--ics and --json do not go together; give one of them")
     telling = (UnknownLifecycleError, ExtraMissingError)
-    with opened(store, tenant, telling=telling) as found:
+    with opened(store, tenant, reading=True, telling=telling) as found:
         now = found.clock.now()
         until = now + timedelta(days=days)
         pauses = found.pauses.of(tenant)

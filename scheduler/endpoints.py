@@ -95,7 +95,7 @@ def _as_mapping(endpoint: Endpoint) -> dict[str, Any]:
 @app.command("list")
 def list_command(*, store: StoreUrl, tenant: Tenant = "default", as_json: AsJson = False) -> None:
     """List the endpoints, without their secrets."""
-    with opened(store, tenant) as open_store:
+    with opened(store, tenant, reading=True) as open_store:
         found = open_store.endpoints.all()
     if as_json:
         print_json([_as_mapping(each) for each in found])

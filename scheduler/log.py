@@ -122,7 +122,7 @@ def log_command(
         "until": until,
         **({"kind": kind.value} if kind else {}),
     }
-    with opened(store, tenant) as found:
+    with opened(store, tenant, reading=True) as found:
         ask = found.stream_orders if orders else found.stream_records
         with closing(ask(**filters)) as records:
             if target is None:

@@ -7,8 +7,9 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
+from sublife.events.migrations import REVISIONS
 from sublife.events.migrations.partition import Partitions
-from sublife.events.store import StoreError
+from sublife.events.store import MissingError, StoreError
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.screen import standard_error
 
@@ -91,7 +92,12 @@ def _see_that_it_fits(*given: tuple[bool, str]) -> None:
 def _check(url: str) -> int:
     from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
 
-    found = standing(url)
+    try:
+        found = standing(url)
+    except MissingError as error:
+        sys.stdout.write(f"found none, wanted {REVISIONS[-1]}: not current\n")
+        standard_error().print(escape(str(error)), soft_wrap=True)
+        return NOT_CURRENT
     sys.stdout.write(
         f"found {found.found or 'none'}, wanted {found.wanted}: "
         f"{'current' if found.is_current else 'not current'}\n"

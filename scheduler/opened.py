@@ -35,6 +35,7 @@ def opened(
     tenant: str | None,
     *,
     may_be_new: bool = False,
+    reading: bool = False,
     telling: tuple[type[Exception], ...] = (),
 ) -> Generator[Store]:
     """Open a store for a command, and close it.
@@ -45,15 +46,15 @@ def opened(
         url: of the database.
         tenant: that must have something in it; `None` for all of them.
         may_be_new: the tenant may have nothing yet.
+        reading: the command only reads, so a SQLite file and its folder need not be writable.
         telling: errors of the command's own that are told in the same way.
     """
     store: Store | None = None
     told = (*_TOLD, *telling)
     try:
-        from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
-
-        standing(url).demand()
-        store = Store.open(url, clock=SystemClock(), tenant=tenant or "default")
+        if not reading:
+            _demand_tables(url)
+        store = Store.open(url, clock=SystemClock(), tenant=tenant or "default", reading=reading)
         if tenant is not None and not may_be_new:
             _see_that_it_is_there(store)
         yield store
@@ -64,6 +65,13 @@ def opened(
     finally:
         if store is not None:
             store.close()
+
+
+def _demand_tables(url: str) -> None:
+    """See that the tables are there, before anything could make them."""
+    from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
+
+    standing(url).demand()
 
 
 def _see_that_it_is_there(store: Store) -> None:

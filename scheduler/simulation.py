@@ -106,7 +106,7 @@ def show_command(
 
     Exit status: 0 done; 2 the tenant is not simulated, or the database cannot be opened.
     """
-    with opened(store, None) as open_store:
+    with opened(store, None, reading=True) as open_store:
         simulations = open_store.simulations
         found = simulations.all() if tenant is None else (simulations.get(tenant),)
     if as_json:

@@ -77,7 +77,7 @@ def show_command(
 
     Exit status: 0 done; 2 the database cannot be opened, or has no such subject.
     """
-    with opened(store, tenant, telling=(UnknownSubjectError,)) as found:
+    with opened(store, tenant, reading=True, telling=(UnknownSubjectError,)) as found:
         looked = _look(found, id_)
     if as_json:
         said = json.dumps(_as_mapping(looked, lines), indent=2, ensure_ascii=False)

@@ -82,7 +82,7 @@ def list_command(
     as_json: AsJson = False,
 ) -> None:
     """List the tokens there are and were, without their secrets."""
-    with opened(store, None) as open_store:
+    with opened(store, None, reading=True) as open_store:
         found = [each for each in open_store.tokens.all() if tenant in {None, each.tenant}]
     if as_json:
         print_json([_as_mapping(each) for each in found])

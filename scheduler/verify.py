@@ -42,7 +42,7 @@ def verify_command(
     """
     if policy and not rebuild:
         raise typer.BadParameter("--policy belongs to --rebuild")
-    with opened(store, tenant) as found:
+    with opened(store, tenant, reading=True) as found:
         packs = [load_pack(str(path)) for path in policy or ()]
         verdict = verify(found, tenant=tenant, rebuild=rebuild, policies=packs)
     _tell(verdict, rebuild=rebuild)

@@ -45,7 +45,7 @@ def why_command(
 
     Exit status: 0 done; 2 the database cannot be opened, or has nothing of that id.
     """
-    with opened(store, tenant, telling=(UnknownIdError,)) as found:
+    with opened(store, tenant, reading=True, telling=(UnknownIdError,)) as found:
         packs = [load_pack(str(path)) for path in policy or ()]
         explanation = why(found, id_, policies=packs)
     if as_json:

@@ -19,13 +19,18 @@ from sublife.events.store.delivery import Deliveries, Endpoints
 from sublife.events.store.entry import Entry, digest_of, entry_of
 from sublife.events.store.error import (
     ConflictError,
+    DamagedError,
     FullError,
     IsolationError,
     LockedError,
+    MissingError,
+    ReadOnlyError,
+    ReplacedError,
     StoreError,
     UnfitError,
     UnreachableError,
 )
+from sublife.events.store.file import demand_file
 from sublife.events.store.health import Health
 from sublife.events.store.history import ALL_SUBJECTS, ANY_ENTRY, BY_ID, CHRONICLE, DIGESTED
 from sublife.events.store.joined import Joined
@@ -34,7 +39,7 @@ from sublife.events.store.notice import Notices, hearing
 from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
 from sublife.events.store.pause import Pauses, next_due
 from sublife.events.store.reading import Due
-from sublife.events.store.schema import SchemaError, make_schema
+from sublife.events.store.schema import SchemaError, demand_schema, make_schema
 from sublife.events.store.simulated import LiveTenantError, SimulatedTenantError, TenantClock, begun
 from sublife.events.store.simulation import Simulations
 from sublife.events.store.tenants import Tenants
@@ -48,6 +53,7 @@ __all__ = [
     "Clock",
     "ConflictError",
     "CursorError",
+    "DamagedError",
     "Due",
     "Entry",
     "FullError",
@@ -56,7 +62,10 @@ __all__ = [
     "LimitError",
     "LiveTenantError",
     "LockedError",
+    "MissingError",
     "Page",
+    "ReadOnlyError",
+    "ReplacedError",
     "SchemaError",
     "SimulatedTenantError",
     "Store",
@@ -130,6 +139,7 @@ class Store:
         clock: Clock,
         policy: Policy | None = None,
         tenant: str = "default",
+        reading: bool = False,
     ) -> "Store":
         """Open a database, making its tables where it has none of ours.
 
@@ -139,13 +149,21 @@ class Store:
             clock: tells when things are written down.
             policy: decides events submitted here; the pack `microsoft-csp` if not given.
             tenant: whose rows these are.
+            reading: only read. No file and no table is made, and a SQLite file need not be
+                writable, nor its folder.
 
         Raises:
+            MissingError: there is no such file, and it is only to be read.
             SchemaError: its tables are of another version; the message says what to run.
             StoreError: the address is none of these, or the database cannot be opened.
         """
-        engine = open_engine(url)
-        make_schema(engine)
+        if reading and url.startswith("sqlite"):
+            demand_file(url)
+        engine = open_engine(url, reading=reading)
+        if reading:
+            demand_schema(engine, url)
+        else:
+            make_schema(engine)
         return cls(engine, clock=clock, policy=policy, tenant=tenant)
 
     def of(

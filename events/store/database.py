@@ -4,16 +4,24 @@ from collections.abc import Callable, Generator
 from contextlib import AbstractContextManager, contextmanager
 from typing import Any, Protocol, TypeVar
 
-from sqlalchemy import Connection, Engine, create_engine
+from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy import event as sa_event
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
 from sqlalchemy.pool import PoolProxiedConnection, StaticPool
 
-from sublife.events.store.error import StoreError, UnreachableError
-from sublife.events.store.link import Link, ours
+from sublife.events.store.error import (
+    DamagedError,
+    FullError,
+    LockedError,
+    ReadOnlyError,
+    StoreError,
+    UnreachableError,
+)
+from sublife.events.store.file import address_of, path_of, read_only
+from sublife.events.store.link import Link, damaged, of_sqlite, ours
+from sublife.events.store.sqlite import configure, demand_same_file
 
 E = TypeVar("E")
-MEMORY = ("sqlite://", "sqlite:///:memory:")
 
 
 class Source(Protocol):
@@ -50,26 +58,30 @@ class Source(Protocol):
         ...
 
 
-def open_engine(url: str) -> Engine:
+def open_engine(url: str, *, reading: bool = False) -> Engine:
     """Return an engine on a database, without looking whether it answers.
 
     Args:
         url: `sqlite://` (in memory, for one thread), `sqlite:///path/to/file.db` or
             `postgresql://user@host/database`.
+        reading: a SQLite file is only read: it is not made, its journal mode stays as it is, and
+            neither the file nor its folder need be writable.
 
     Raises:
         StoreError: it is no such address, or the driver is not installed.
     """
-    return prepared(made(create_engine, url, sqlite="pysqlite"))
+    engine = made(create_engine, url, sqlite="pysqlite", reading=reading)
+    return prepared(engine, reading=reading)
 
 
-def made(create: Callable[..., E], url: str, *, sqlite: str) -> E:
+def made(create: Callable[..., E], url: str, *, sqlite: str, reading: bool = False) -> E:
     """Return the engine that *create* makes for an address, on the drivers we know.
 
     Args:
         create: `create_engine`, or the one for asyncio.
         url: as for `open_engine`; the driver may be named in it.
         sqlite: the driver to use for SQLite.
+        reading: as for `open_engine`.
 
     Raises:
         StoreError: it is no such address, or the driver is not installed.
@@ -86,8 +98,13 @@ def made(create: Callable[..., E], url: str, *, sqlite: str) -> E:
             f'"{url}" is no address of SQLite or PostgreSQL; write sqlite:///file.db or '
             "postgresql://user@host/database"
         )
+    address: str | URL = f"{dialect}:{rest}"
+    options = _OF_POSTGRESQL
+    if dialect.startswith("sqlite"):
+        address = _address(f"{dialect}:{rest}", reading=reading)
+        options = _of_sqlite(address)
     try:
-        return create(f"{dialect}:{rest}", **_options(dialect, rest))
+        return create(address, **options)
     except (ArgumentError, NoSuchModuleError) as error:
         raise StoreError(f'"{url}" is no address; write sqlite:///file.db') from error
     except ModuleNotFoundError as error:
@@ -97,11 +114,14 @@ def made(create: Callable[..., E], url: str, *, sqlite: str) -> E:
         ) from error
 
 
-def prepared(engine: Engine) -> Engine:
+def prepared(engine: Engine, *, reading: bool = False) -> Engine:
     """Return an engine of ours, set to lose nothing."""
     if engine.dialect.name == "sqlite":
-        begin_at_once(engine)
-        sa_event.listen(engine, "connect", _configure)
+        if reading:
+            sa_event.listen(engine, "connect", _leave_it_to_us)
+        else:
+            begin_at_once(engine)
+        configure(engine, reading=reading)
     return engine
 
 
@@ -120,37 +140,32 @@ def begin_at_once(engine: Engine) -> Engine:
     return engine
 
 
-def _options(dialect: str, rest: str) -> dict[str, Any]:
-    if f"sqlite:{rest}" in MEMORY:
-        return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
-    if dialect.startswith("sqlite"):
-        # How long to wait for whoever writes; an address may say another time.
-        return {} if "timeout=" in rest else {"connect_args": {"timeout": 60}}
+_OF_POSTGRESQL: dict[str, Any] = {
     # A batch joins a thousand rows to many: with the default cost of a random page the planner
     # reads the whole table instead, and compiling such a plan takes longer than running it.
-    return {"connect_args": {"options": "-c random_page_cost=1.1 -c jit=off"}}
+    "connect_args": {"options": "-c random_page_cost=1.1 -c jit=off"}
+}
+
+
+def _address(url: str, *, reading: bool) -> URL:
+    """Return the address of a SQLite database; one that only reads does not make its file."""
+    address = address_of(url)
+    path = path_of(address) if reading else None
+    if path is None:
+        return address
+    return read_only(address, path)
+
+
+def _of_sqlite(address: URL) -> dict[str, Any]:
+    if path_of(address) is None:
+        return {"poolclass": StaticPool, "connect_args": {"check_same_thread": False}}
+    # How long to wait for whoever writes; an address may say another time.
+    return {} if "timeout" in address.query else {"connect_args": {"timeout": 60}}
 
 
 def _leave_it_to_us(connection: Any, _record: object) -> None:
     """Let the driver begin no transaction."""
     connection.isolation_level = None
-
-
-_CACHE_KIB = 32 * 1024
-"""Pages a connection may keep: those that a night writes again and again have room in it."""
-_LOG_PAGES = 4000
-"""Pages in the write-ahead log from which a commit copies them into the file: a batch has fewer."""
-
-
-def _configure(connection: Any, _record: object) -> None:
-    """Lose nothing that was committed, and let readers read while somebody writes."""
-    cursor = connection.cursor()
-    cursor.execute("PRAGMA journal_mode=WAL")
-    cursor.execute("PRAGMA synchronous=FULL")
-    cursor.execute("PRAGMA foreign_keys=ON")
-    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-    cursor.execute(f"PRAGMA wal_autocheckpoint={_LOG_PAGES}")
-    cursor.close()
 
 
 def _begin_writing(connection: Connection) -> None:
@@ -182,7 +197,9 @@ class Own:
                 link.run("BEGIN IMMEDIATE")
             try:
                 yield link
+                demand_same_file(connection)
                 self._commit(link, connection)
+                demand_same_file(connection)  # what was committed to a lost file is not there
             except BaseException:
                 self._roll_back(connection)
                 raise
@@ -191,7 +208,7 @@ class Own:
         try:
             connection.commit()
         except link.dialect.loaded_dbapi.Error as error:
-            raise ours(error, link.dialect) from error
+            raise ours(error, link.dialect, connection) from error
 
     def _roll_back(self, connection: Any) -> None:
         try:
@@ -273,7 +290,20 @@ def unopened(engine: Engine, error: BaseException) -> StoreError:
     url = engine.url.render_as_string(hide_password=True)
     said = str(error).strip().partition("\n")[0]
     if engine.dialect.name == "sqlite":
-        return StoreError(
-            f"the database {url} cannot be opened: {said}; check path, rights and format"
-        )
+        return _unopened_file(engine, url, error, said)
     return UnreachableError(f"the database {url} does not answer: {said}; see that it runs")
+
+
+def _unopened_file(engine: Engine, url: str, error: BaseException, said: str) -> StoreError:
+    path = path_of(engine.url)
+    found = of_sqlite(error, engine.dialect, path) if isinstance(error, Exception) else None
+    if isinstance(found, LockedError | ReadOnlyError | FullError):
+        return found
+    if path is not None and path.is_dir():
+        said = f"{path} is a folder"
+    elif path is not None and not path.parent.is_dir():
+        said = f"there is no folder {path.parent}"
+    says = f"the database {url} cannot be opened: {said}; check path, rights and format"
+    if isinstance(found, DamagedError):
+        return damaged(f"{says}. If it was a database of ours, the file {path} is damaged")
+    return StoreError(says)

@@ -26,6 +26,22 @@ class LockedError(StoreError):
     """Another process holds the database; nothing was changed."""
 
 
+class MissingError(StoreError):
+    """There is no database file at the path; nothing was made."""
+
+
+class ReplacedError(StoreError):
+    """The database file was deleted, moved or replaced while it was open."""
+
+
+class DamagedError(StoreError):
+    """The database file is damaged, and cannot be read as it stands."""
+
+
+class ReadOnlyError(StoreError):
+    """The database can only be read; nothing was changed."""
+
+
 class FullError(StoreError):
     """There is no room left; nothing was changed."""
 

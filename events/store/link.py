@@ -2,18 +2,22 @@
 
 from collections.abc import Iterator, Sequence
 from itertools import count
+from pathlib import Path
 from typing import Any
 
 from sqlalchemy import Dialect
 
 from sublife.events.store.error import (
     ConflictError,
+    DamagedError,
     FullError,
     LockedError,
+    ReadOnlyError,
     StoreError,
     UnfitError,
     UnreachableError,
 )
+from sublife.events.store.sqlite import path_of_connection
 
 _RETRY = {"23505", "40001", "40P01", "55P03"}
 """PostgreSQL: unique violation, serialization failure, deadlock, lock not available."""
@@ -27,6 +31,11 @@ _UNFIT = "22"
 _NO_TABLE = "42P01"
 _NO_TABLES = "make our tables in this database with `sublife migrate` first; nothing was changed"
 _SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
+_SQLITE_READ_ONLY, _SQLITE_CORRUPT, _SQLITE_NO_DATABASE = 8, 11, 26
+_SQLITE_SHORT_READ = 522
+"""The file ends before it should."""
+_NO_TEXT = "Could not decode to UTF-8"
+"""How the driver begins to say that a text column holds something else."""
 _numbers = count(1)
 """Names the cursors that PostgreSQL keeps open."""
 _SQLITE_BUSY_SNAPSHOT = 517
@@ -61,7 +70,7 @@ class Link:
             self._cursor.execute(text, values)
             found: list[Any] = self._cursor.fetchall()
         except self.dialect.loaded_dbapi.Error as error:
-            raise ours(error, self.dialect) from error
+            raise ours(error, self.dialect, self.connection) from error
         return found
 
     def batches(self, text: str, values: Any, size: int) -> Iterator[list[Any]]:
@@ -79,7 +88,7 @@ class Link:
             while found := cursor.fetchmany(size):
                 yield found
         except self.dialect.loaded_dbapi.Error as error:
-            raise ours(error, self.dialect) from error
+            raise ours(error, self.dialect, self.connection) from error
         finally:
             cursor.close()
 
@@ -93,7 +102,7 @@ class Link:
         try:
             self._cursor.execute(text, values)
         except self.dialect.loaded_dbapi.Error as error:
-            raise ours(error, self.dialect) from error
+            raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
     def run_many(self, text: str, values: Sequence[Any]) -> int:
@@ -101,7 +110,7 @@ class Link:
         try:
             self._cursor.executemany(text, values)
         except self.dialect.loaded_dbapi.Error as error:
-            raise ours(error, self.dialect) from error
+            raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
     def copy(self, text: str, rows: Sequence[Sequence[Any]]) -> int:
@@ -117,7 +126,7 @@ class Link:
                 for row in rows:
                     stream.write_row(row)
         except self.dialect.loaded_dbapi.Error as error:
-            raise ours(error, self.dialect) from error
+            raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
     def close(self) -> None:
@@ -125,14 +134,29 @@ class Link:
         self._cursor.close()
 
 
-def ours(error: Exception, dialect: Dialect) -> StoreError:
-    """Return a driver's error as one of ours, with what to do."""
+def ours(error: Exception, dialect: Dialect, connection: Any = None) -> StoreError:
+    """Return a driver's error as one of ours, with what to do.
+
+    Args:
+        error: of the driver.
+        dialect: of the database.
+        connection: of the driver, asked for the path of its file; not named if not given.
+    """
     if dialect.name == "sqlite":
-        return _of_sqlite(error, dialect)
+        path = None if connection is None else path_of_connection(connection)
+        return of_sqlite(error, dialect, path)
     return _of_postgresql(error, dialect)
 
 
-def _of_sqlite(error: Exception, dialect: Dialect) -> StoreError:
+def of_sqlite(error: Exception, dialect: Dialect, path: Path | None) -> StoreError:
+    """Return an error of SQLite as one of ours, with what to do.
+
+    Args:
+        error: of the driver.
+        dialect: of the database.
+        path: of its file; `None` where it is not known.
+    """
+    file = f"the database file {path}" if path else "the database file"
     extended: int = getattr(error, "sqlite_errorcode", 0)
     code = extended & 0xFF
     if extended == _SQLITE_BUSY_SNAPSHOT:
@@ -141,13 +165,31 @@ def _of_sqlite(error: Exception, dialect: Dialect) -> StoreError:
         return FullError(f"there is no room left ({error}); make some and submit the event again")
     if code in {_SQLITE_BUSY, _SQLITE_LOCKED}:
         return LockedError(
-            f"another process holds the file ({error}); end its transaction and submit again"
+            f"{file} is locked by another connection or process ({error}); end its transaction "
+            "and submit again: nothing was changed"
         )
+    if code == _SQLITE_READ_ONLY:
+        return ReadOnlyError(
+            f"{file} can only be read ({error}); give this user the right to write to the file "
+            "and its folder, on a file system that is mounted for writing. Nothing was changed"
+        )
+    if code in {_SQLITE_CORRUPT, _SQLITE_NO_DATABASE} or extended == _SQLITE_SHORT_READ:
+        return damaged(f"{file} is damaged ({error})")
+    if str(error).startswith(_NO_TEXT):
+        return damaged(f"{file} is damaged (a text column holds bytes that are no text)")
     if isinstance(error, dialect.loaded_dbapi.IntegrityError):
         return ConflictError(f"another writer was first ({error}); submit the event again")
     if "no such table: sublife_" in str(error):
         return StoreError(f"{error}; {_NO_TABLES}")
     return StoreError(f"the database refused: {error}; nothing was changed")
+
+
+def damaged(says: str) -> DamagedError:
+    """Return that a file is damaged, and where to start."""
+    return DamagedError(
+        f"{says}; stop what writes to it, keep a copy, and restore the latest backup. "
+        "`PRAGMA integrity_check` in the sqlite3 shell lists what is broken"
+    )
 
 
 def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from importlib.metadata import version
 from typing import Any
@@ -127,6 +127,25 @@ def make_schema(engine: Engine) -> None:
         if standing.is_empty:
             standing = _make(engine)
         standing.demand()
+    except StoreError:
+        engine.dispose()
+        raise
+
+
+def demand_schema(engine: Engine, url: str) -> None:
+    """See that the tables of a database are ours to use; none is made.
+
+    Args:
+        engine: on the database.
+        url: by which a file of SQLite was named, and is named in a message.
+
+    Raises:
+        SchemaError: there are none, or they are of another revision; the message says what to run.
+        StoreError: the database cannot be opened.
+    """
+    try:
+        found = look(engine)
+        (replace(found, url=url) if engine.dialect.name == "sqlite" else found).demand()
     except StoreError:
         engine.dispose()
         raise

@@ -6,17 +6,17 @@ from dataclasses import dataclass, replace
 from datetime import date
 from io import StringIO
 from pathlib import Path
-from sqlite3 import connect
 from typing import Any
-from urllib.parse import quote
 
 from alembic import command
 from alembic.config import Config
-from sqlalchemy import Connection, Engine, create_engine, text
+from sqlalchemy import Connection, Engine, text
 
 from sublife.events import migrations
 from sublife.events.migrations.partition import PLAIN, Partitions
-from sublife.events.store.database import MEMORY, open_engine
+from sublife.events.store.database import open_engine
+from sublife.events.store.error import MissingError
+from sublife.events.store.file import demand_file
 from sublife.events.store.schema import SchemaError, Standing, changing, look, opened, standing_of
 
 EMPTY = "base"
@@ -98,27 +98,14 @@ def standing(url: str) -> Standing:
     """Return what a database has of our tables; a file that is not there is not made.
 
     Raises:
+        MissingError: there is no such file.
         StoreError: it cannot be opened.
     """
-    with _engine(url) as engine:
-        if engine.dialect.name != "sqlite" or url in MEMORY:
-            return look(engine)
-        path = Path(engine.url.database or "").absolute()
-        if not path.exists() and path.parent.is_dir():
-            return Standing(None, migrations.REVISIONS[-1], (), url)
-        with _read_only(path) as reader:
-            return replace(look(reader), url=url)
-
-
-@contextmanager
-def _read_only(path: Path) -> Generator[Engine]:
-    """Yield an engine on a file of SQLite that cannot change it, not even its journal mode."""
-    address = f"file:{quote(str(path))}?mode=ro"
-    engine = create_engine(f"sqlite:///{path}", creator=lambda: connect(address, uri=True))
-    try:
-        yield engine
-    finally:
-        engine.dispose()
+    if url.startswith("sqlite"):
+        demand_file(url)
+    with _engine(url, reading=True) as engine:
+        found = look(engine)
+        return replace(found, url=url) if engine.dialect.name == "sqlite" else found
 
 
 def offline_sql(
@@ -140,10 +127,7 @@ def offline_sql(
     until = until or migrations.REVISIONS[-1]
     with _engine(url) as engine:
         _see_that_it_can(engine, form)
-        if since is None:
-            found = standing(url)
-            found.check()
-            since = found.found or EMPTY
+        since = since or _found(url)
         known = (EMPTY, *migrations.REVISIONS)
         for revision in (since, until):
             if revision not in known:
@@ -157,9 +141,19 @@ def offline_sql(
         return config.output_buffer.getvalue()
 
 
+def _found(url: str) -> str:
+    """Return the revision to start from; a file that is not there yet is an empty database."""
+    try:
+        found = standing(url)
+    except MissingError:
+        return EMPTY
+    found.check()
+    return found.found or EMPTY
+
+
 @contextmanager
-def _engine(url: str) -> Generator[Engine]:
-    engine = open_engine(url)
+def _engine(url: str, *, reading: bool = False) -> Generator[Engine]:
+    engine = open_engine(url, reading=reading)
     try:
         yield engine
     finally:

@@ -14,7 +14,7 @@ from sublife.events.document import DocumentError
 from sublife.events.store import StoreError
 from sublife.events.stream import SettingError
 from sublife.events.webhook import ExtraMissingError
-from sublife.scheduler.daemon.lock import NoFileError, SecondDaemonError
+from sublife.scheduler.daemon.lock import NoFileError, SecondDaemonError, UnwritableError
 from sublife.scheduler.daemon.process import Daemon
 from sublife.scheduler.listen import ListenError
 from sublife.scheduler.logs import configure
@@ -29,6 +29,7 @@ _TOLD = (
     SettingsError,
     SecondDaemonError,
     NoFileError,
+    UnwritableError,
     ListenError,
     TracingError,
     SettingError,

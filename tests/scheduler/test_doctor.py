@@ -286,6 +286,9 @@ def test_months_without_partitions_are_found(
 
 def test_tables_that_are_not_there_are_found(database: str, sublife: Sublife) -> None:
     """With what to run; nothing else can be looked at."""
+    if database.startswith("sqlite"):
+        Path(database.removeprefix("sqlite:///")).touch()
+
     said = sublife("doctor", "--store", database, "--json")
 
     assert said.status == 1

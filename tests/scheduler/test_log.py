@@ -253,7 +253,7 @@ class TestStore:
         said = Said("--store", f"sqlite:///{path}")
 
         assert said.status == 2
-        assert "has no tables of ours" in said.complaints
+        assert f"there is no database file {path}" in said.complaints
         assert not path.exists()
 
     def test_it_works_on_postgresql_too(self, empty_database: str) -> None:

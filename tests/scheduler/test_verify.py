@@ -157,7 +157,7 @@ def test_a_pack_that_is_broken_is_told(url: str, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("address", "words"),
     [
-        ("sqlite:///{}/nothing-here.db", "has no tables of ours"),
+        ("sqlite:///{}/nothing-here.db", "there is no database file /"),
         ("mysql://host/base", "is no address of SQLite or PostgreSQL"),
     ],
 )

@@ -21,6 +21,7 @@ with alone(sys.argv[1]):
 @pytest.fixture
 def holder(tmp_path: Path) -> "Iterator[subprocess.Popen[str]]":
     """Another process that holds `store.db` of the folder."""
+    (tmp_path / "store.db").touch()
     process = subprocess.Popen(
         [sys.executable, "-c", HOLDING, f"sqlite:///{tmp_path / 'store.db'}"],
         stdin=subprocess.PIPE,
@@ -38,7 +39,6 @@ def test_a_second_process_is_refused_by_any_path(
     holder: "subprocess.Popen[str]", tmp_path: Path
 ) -> None:
     """A link to the file is the same file."""
-    (tmp_path / "store.db").touch()
     (tmp_path / "link.db").symlink_to(tmp_path / "store.db")
 
     with (
@@ -61,6 +61,8 @@ def test_a_killed_process_holds_nothing(holder: "subprocess.Popen[str]", tmp_pat
 
 def test_another_file_is_free(holder: "subprocess.Popen[str]", tmp_path: Path) -> None:
     """The lock is of one file, not of the folder."""
+    (tmp_path / "other.db").touch()
+
     with alone(f"sqlite:///{tmp_path / 'other.db'}"):
         is_held = holder.poll() is None
 
