@@ -63,10 +63,10 @@ def sow(address: str) -> int:
 
 
 @pytest.fixture
-def settled(empty_database: str) -> tuple[str, list[int], int]:
+def settled(database: str) -> tuple[str, list[int], int]:
     """The address of a store after the night, what each process did, and the rows before."""
-    rows = sow(empty_database)
-    return empty_database, settled_by_processes(empty_database, NIGHT), rows
+    rows = sow(database)
+    return database, settled_by_processes(database, NIGHT), rows
 
 
 def settled_by_processes(address: str, now: datetime, *more: str) -> list[int]:

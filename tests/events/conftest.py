@@ -3,9 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from datetime import UTC, date, datetime, timedelta
-from itertools import compress, count
+from itertools import compress
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 from sqlalchemy import select
@@ -22,11 +22,13 @@ from sublife.lifecycle.programme import Enrol, Fulfil, Item
 from sublife.lifecycle.subscription.model import Platform, Product, Purchase, Subscription
 from sublife.scheduler.clock import SimulatedClock
 
+if TYPE_CHECKING:
+    from tests.cluster import Databases
+
 SOLD_AT = datetime(2024, 10, 1, 2, 35, tzinfo=UTC)
 AMY = Actor(ActorKind.USER, "amy")
 E3 = Product("E3", "Office E3", rank=3)
 Rows = dict[str, list[tuple[Any, ...]]]
-_numbers = count(1)
 
 
 @dataclass(slots=True)
@@ -104,30 +106,22 @@ class Desk:
 
 
 @pytest.fixture(scope="session")
-def partitioned_template(postgresql: str) -> str:
-    """A database to copy: subjects in three partitions, journal and records in two and the rest."""
-    import psycopg  # noqa: PLC0415 – most tests need no database server
+def partitioned_databases(postgresql: str) -> "Databases":
+    """Databases whose subjects lie in three partitions, journal and records in two and the rest."""
+    from tests.cluster import Databases  # noqa: PLC0415 – most tests need no database server
 
-    name = "partitioned_template"
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE template0".encode())
-    url = postgresql.replace("/postgres?", f"/{name}?")
-    upgrade(url, Partitions(subjects=3, months=True, first=date(2024, 10, 1)))
-    upgrade(url, months=(date(2025, 10, 1), 0))
-    return name
+    def make(url: str) -> None:
+        upgrade(url, Partitions(subjects=3, months=True, first=date(2024, 10, 1)))
+        upgrade(url, months=(date(2025, 10, 1), 0))
+
+    return Databases(postgresql, make)
 
 
 @pytest.fixture
-def partitioned_database(postgresql: str, partitioned_template: str) -> Iterator[str]:
-    """The address of a new database whose tables are cut into partitions."""
-    import psycopg  # noqa: PLC0415 – most tests need no database server
-
-    name = f"partitioned_{next(_numbers)}"
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {partitioned_template}".encode())
-    yield postgresql.replace("/postgres?", f"/{name}?")
-    with psycopg.connect(postgresql, autocommit=True) as connection:
-        connection.execute(f"DROP DATABASE {name} WITH (FORCE)".encode())
+def partitioned_database(partitioned_databases: "Databases") -> Iterator[str]:
+    """The address of a database whose tables are empty and cut into partitions."""
+    with partitioned_databases.one() as address:
+        yield address
 
 
 @pytest.fixture(params=["sqlite-memory", "sqlite-file", "postgresql"])
@@ -140,7 +134,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, one of each kind."""
     if kind == "postgresql":
-        return str(request.getfixturevalue("empty_database"))
+        return str(request.getfixturevalue("database"))
     if kind == "postgresql-partitioned":
         return str(request.getfixturevalue("partitioned_database"))
     return {
@@ -153,7 +147,7 @@ def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that several stores can open."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("empty_database"))
+        return str(request.getfixturevalue("database"))
     return f"sqlite:///{tmp_path / 'shared.db'}"
 
 

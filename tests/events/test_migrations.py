@@ -52,6 +52,22 @@ ORPHANED = f"{LATER}    op.execute(\"INSERT INTO sublife_claim VALUES ('t', 'n',
 BROKEN = LATER + '    op.execute("DROP TABLE nowhere")\n'
 
 
+@pytest.fixture(params=["sqlite-file", "postgresql"])
+def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without tables."""
+    if request.param == "postgresql":
+        return str(request.getfixturevalue("empty_database"))
+    return f"sqlite:///{tmp_path / 'shared.db'}"
+
+
+@pytest.fixture
+def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
+    """The address of a database without tables, one of each kind."""
+    if kind == "postgresql":
+        return str(request.getfixturevalue("empty_database"))
+    return "sqlite://" if kind == "sqlite-memory" else f"sqlite:///{tmp_path / 'store.db'}"
+
+
 @pytest.fixture
 def ask(shared_url: str) -> Iterator[Callable[[str], list[Any]]]:
     """Runs a statement on the database, past the store."""
@@ -73,7 +89,7 @@ def release(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Callable[[str], 
     def release_(script: str) -> None:
         scripts = tmp_path / "100% later" / "migrations"
         shutil.copytree(SCRIPTS, scripts, ignore=shutil.ignore_patterns("__pycache__"))
-        (scripts / "versions" / "later.py").write_text(script, encoding="utf-8")
+        (scripts / "versions" / "v999_0_0.py").write_text(script, encoding="utf-8")
         monkeypatch.setattr(migrations, "SCRIPTS", scripts)
         monkeypatch.setattr(migrations, "REVISIONS", (*REVISIONS, FUTURE))
 

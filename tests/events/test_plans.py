@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import closing
+from contextlib import AbstractContextManager, closing, nullcontext
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -30,6 +30,7 @@ from sublife.events.store.link import Link
 from sublife.events.store.statement import Statement, stored
 from sublife.events.tables import metadata
 from sublife.scheduler.clock import SimulatedClock
+from tests.cluster import Databases
 
 Searched = dict[str, set[str]]
 Search = Callable[[Callable[[Store], object]], Searched]
@@ -48,30 +49,23 @@ EACH = 1500
 @pytest.fixture(scope="module", params=["sqlite-file", "postgresql", "postgresql-partitioned"])
 def store(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> Any:
     """A store whose tenant has three busy months; the database knows as much of it as it would."""
-    url = _address(request, tmp_path_factory.mktemp("plans"))
-    opened = Store.open(url, clock=SimulatedClock(MONTHS[-1]))
-    with opened.engine.begin() as connection:
-        for number, month in enumerate(MONTHS):
-            _fill(connection, month, range(number * EACH, (number + 1) * EACH))
-        if connection.dialect.name == "postgresql":
-            connection.exec_driver_sql("ANALYZE")
-    yield opened
-    opened.close()
+    with _address(request, tmp_path_factory.mktemp("plans")) as url:
+        opened = Store.open(url, clock=SimulatedClock(MONTHS[-1]))
+        with opened.engine.begin() as connection:
+            for number, month in enumerate(MONTHS):
+                _fill(connection, month, range(number * EACH, (number + 1) * EACH))
+            if connection.dialect.name == "postgresql":
+                connection.exec_driver_sql("ANALYZE")
+        yield opened
+        opened.close()
 
 
-def _address(request: pytest.FixtureRequest, folder: Path) -> str:
+def _address(request: pytest.FixtureRequest, folder: Path) -> AbstractContextManager[str]:
     if request.param == "sqlite-file":
-        return f"sqlite:///{folder / 'store.db'}"
-    server = str(request.getfixturevalue("postgresql"))
-    template = "template0"
-    if request.param == "postgresql-partitioned":
-        template = str(request.getfixturevalue("partitioned_template"))
-    import psycopg  # noqa: PLC0415 – most tests need no database server
-
-    name = f"plans_{template}"
-    with psycopg.connect(server, autocommit=True) as connection:
-        connection.execute(f"CREATE DATABASE {name} TEMPLATE {template}".encode())
-    return server.replace("/postgres?", f"/{name}?")
+        return nullcontext(f"sqlite:///{folder / 'store.db'}")
+    cut = request.param == "postgresql-partitioned"
+    databases: Databases = request.getfixturevalue("partitioned_databases" if cut else "databases")
+    return databases.one()
 
 
 def _fill(connection: Connection, month: datetime, numbers: range) -> None:
