@@ -15,6 +15,7 @@ import httpx
 import pytest
 
 from sublife.events.store.upgrade import upgrade
+from tests.scale import sized
 
 CHECKS = (
     "not_a_server_error",
@@ -29,7 +30,7 @@ CHECKS = (
 )
 """All but the one that takes a 422 for a fault: what a rule or a date makes of a request is no
 matter of its form."""
-EXAMPLES = 4
+EXAMPLES = sized(1, 4)
 WAIT_SECONDS = 60
 PURCHASE = {
     "request": "purchase",
@@ -133,6 +134,7 @@ def ask_everything(url: str, token: str, report: Path, paths: str) -> dict[str, 
     return counts
 
 
+@pytest.mark.soak
 def test_everything_the_document_allows_has_a_documented_answer(
     running: Running, tmp_path: Path
 ) -> None:

@@ -24,6 +24,7 @@ from sublife.lifecycle.subscription.model import (
     Suspend,
 )
 from sublife.scheduler.clock import SimulatedClock
+from tests.scale import sized
 
 SECOND, DAY, WINDOW = timedelta(seconds=1), timedelta(days=1), timedelta(hours=168)
 MONTHS = {"P1M": 1, "P1Y": 12, "P3Y": 36}
@@ -302,7 +303,7 @@ class Engine(RuleBasedStateMachine):
 
 
 Engine.TestCase.settings = settings(
-    max_examples=60,
+    max_examples=sized(20, 60),
     stateful_step_count=25,
     deadline=None,
     derandomize=True,
@@ -333,7 +334,7 @@ STORIES = st.lists(
 )
 SOLD_AT = datetime(2024, 1, 31, 2, 35, tzinfo=UTC)
 PATIENT = settings(
-    max_examples=25,
+    max_examples=sized(8, 25),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow],

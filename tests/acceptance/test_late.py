@@ -46,6 +46,7 @@ from sublife.lifecycle.transfer.model import (
 )
 from sublife.scheduler.scenario import load
 from tests.acceptance.test_properties import RANDOM, SCENARIOS, Life, Lived, Wakes
+from tests.scale import sized
 
 CHAPTERS = sorted(each.name for each in SCENARIOS.iterdir() if each.is_dir())
 
@@ -250,7 +251,7 @@ def _requests() -> list[tuple[str, str, Payload, str, Actor]]:
 
 
 @given(life=mixtures())
-@profile(RANDOM, max_examples=40)
+@profile(RANDOM, max_examples=sized(15, 40))
 def test_late_equals_punctual_for_subjects_that_look_at_each_other(life: Life) -> None:
     """GEN-08, GEN-09: transfers, migrations, programmes and partners find what they would have."""
     same(life)

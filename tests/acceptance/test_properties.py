@@ -40,6 +40,7 @@ from sublife.lifecycle.model import (
 from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.scenario import load
+from tests.scale import sized
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 BEGIN = datetime(2024, 3, 1, 9, tzinfo=UTC)
@@ -48,7 +49,7 @@ WATCHED = timedelta(days=500)
 FEW = 8
 """Scenarios that lives of one lifecycle begin like."""
 RANDOM = settings(
-    max_examples=12,
+    max_examples=sized(4, 12),
     deadline=None,
     phases=[Phase.explicit, Phase.reuse, Phase.generate, Phase.shrink],
     print_blob=True,
@@ -359,6 +360,7 @@ def _lifecycle(lived: Lived, subject: str) -> Lifecycle:
     return LIFECYCLES[first.event.lifecycle]
 
 
+@pytest.mark.soak
 @each_lifecycle
 def test_such_lives_are_lived(name: str) -> None:
     """They are no empty pages: a request of the lifecycle is accepted, another one refused."""
@@ -366,7 +368,9 @@ def test_such_lives_are_lived(name: str) -> None:
     seen: set[bool] = set()
 
     @given(data=st.data())
-    @settings(RANDOM, max_examples=40, database=None, phases=[Phase.generate], derandomize=True)
+    @settings(
+        RANDOM, max_examples=sized(15, 40), database=None, phases=[Phase.generate], derandomize=True
+    )
     def look(data: st.DataObject) -> None:
         entries = Lived(data.draw(lives(name))).entries()
         own = [each for each in entries if each.event.lifecycle == name]

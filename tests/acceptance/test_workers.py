@@ -14,11 +14,12 @@ from sublife.scheduler.clock import SimulatedClock
 from tests.acceptance.test_late import BEGIN, DAY, PLANNED, WEEKS, Script, plans
 from tests.acceptance.test_night import settled_by_processes
 from tests.acceptance.test_properties import RANDOM, Life, memory
+from tests.scale import sized
 
 UNTIL = PLANNED + WEEKS * DAY
 FEW = tuple(f"customer-{number}" for number in range(5))
 MANY = tuple(f"customer-{number}" for number in range(40))
-EXAMPLES = 8
+EXAMPLES = sized(4, 8)
 _numbers = count(1)
 
 
@@ -63,6 +64,7 @@ def same(store: Store, other: Store) -> None:
     assert store.digest() == other.digest()
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("workers", [2, 4])
 def test_threads_write_the_history_of_one(opened: Store, workers: int) -> None:
     """GEN-08, GEN-09: in batches so small that they always meet."""

@@ -31,6 +31,7 @@ from sublife.events.records import RECORDINGS
 from sublife.events.store import Store
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.subscription.model import ChangeSeats, Price, Suspend
+from tests.scale import sized
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk
@@ -388,13 +389,14 @@ def _breaking_off() -> Iterator[Record]:
     raise ZeroDivisionError
 
 
+@pytest.mark.soak
 def test_memory_stays_flat_however_many_records_there_are(
     shared_url: str, open_desk: Callable[..., "Desk"], tmp_path: Path
 ) -> None:
     """Five times the records, all of one instant: the same peak, whatever the format."""
     store = open_desk(shared_url).store
     peaks: dict[Format, list[int]] = {form: [] for form in Format}
-    for count in (10, 2_000, 10_000):
+    for count in (10, *sized((800, 4_000), (2_000, 10_000))):
         own = store.of(f"tenant-{count}")
         _fill(own, count)
         for form in Format:

@@ -36,6 +36,7 @@ from sublife.lifecycle.subscription.model import (
     Upgrade,
 )
 from sublife.scheduler.clock import SimulatedClock
+from tests.scale import sized
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk, Rows
@@ -231,7 +232,9 @@ class TestItsFuture:
 
 
 @settings(
-    max_examples=15, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
+    max_examples=sized(5, 15),
+    deadline=None,
+    suppress_health_check=[HealthCheck.function_scoped_fixture],
 )
 @given(
     steps=st.lists(

@@ -40,6 +40,7 @@ from sublife.lifecycle.subscription.model import (
 )
 from sublife.lifecycle.subscription.state import meaning
 from sublife.scheduler.clock import SimulatedClock
+from tests.scale import sized
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk
@@ -423,7 +424,7 @@ POLICIES = {
     for processing in ("simulated", "reported")
 }
 RANDOM = settings(
-    max_examples=25,
+    max_examples=sized(8, 25),
     deadline=None,
     print_blob=True,
     suppress_health_check=[HealthCheck.too_slow],

@@ -47,6 +47,7 @@ from sublife.lifecycle.subscription.model import (
     ScheduleChange,
     Subscription,
 )
+from tests.scale import sized
 
 Settle: TypeAlias = Callable[[Subscription, datetime, Policy], Subscription]
 Accept: TypeAlias = Callable[[Subscription | None, Event, Policy], Subscription]
@@ -57,7 +58,7 @@ AMY = Actor(ActorKind.USER, "amy", Role.ADMIN_AGENT, partner="contoso")
 ANY_DAY = st.dates(date(2000, 1, 1), date(2060, 12, 31))
 TERMS = st.sampled_from(list(Term))
 BILLINGS = st.sampled_from(list(Billing))
-THOROUGH = settings(max_examples=150, deadline=None, print_blob=True)
+THOROUGH = settings(max_examples=sized(40, 150), deadline=None, print_blob=True)
 PLANS = [(term, billing) for term in Term for billing in Billing if billing.months <= term.months]
 
 
@@ -416,7 +417,7 @@ def _next_cycle(anchor: date, billing: Billing, first: date) -> date:
     short=st.one_of(st.none(), st.integers(0, 24)),
     renewals=st.integers(0, 3),
 )
-@settings(max_examples=80, deadline=None, print_blob=True)
+@settings(max_examples=sized(25, 80), deadline=None, print_blob=True)
 def test_the_cycles_of_a_subscription_cover_each_of_its_terms(
     policy: Policy,
     settle: Settle,
@@ -472,7 +473,7 @@ def test_a_term_aligns_with_the_latest_month_end_that_fits(
 
 
 @given(on=st.dates(date(2022, 3, 10), date(2060, 1, 1)), term=TERMS)
-@settings(max_examples=100, deadline=None, print_blob=True)
+@settings(max_examples=sized(30, 100), deadline=None, print_blob=True)
 def test_a_month_end_inside_the_first_term_is_always_found_or_refused(
     policy: Policy, on: date, term: Term
 ) -> None:

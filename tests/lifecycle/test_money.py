@@ -24,6 +24,7 @@ from sublife.lifecycle.subscription.model import (
     RequestTransfer,
     Subscription,
 )
+from tests.scale import sized
 
 Settle: TypeAlias = Callable[[Subscription, datetime, Policy], Subscription]
 Accept: TypeAlias = Callable[[Subscription | None, Event, Policy], Subscription]
@@ -41,7 +42,7 @@ SEATS = st.integers(1, 500)
 FIRST = datetime(2022, 4, 1, tzinfo=UTC)
 INSTANTS = st.integers(0, 33 * 365 * 86_400).map(lambda seconds: FIRST + timedelta(seconds=seconds))
 OFFSETS = st.integers(0, WINDOW_SECONDS).map(lambda seconds: timedelta(seconds=seconds))
-THOROUGH = settings(max_examples=100, deadline=None, print_blob=True)
+THOROUGH = settings(max_examples=sized(30, 100), deadline=None, print_blob=True)
 
 
 def _event(name: str, at: datetime, data: Payload = EMPTY, *, actor: Actor = AMY) -> Event:

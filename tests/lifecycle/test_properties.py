@@ -54,6 +54,7 @@ from sublife.lifecycle.subscription.model import (
     Upgrade,
 )
 from sublife.lifecycle.subscription.state import State
+from tests.scale import sized
 
 SUBSCRIPTION = LIFECYCLES["subscription"]
 DAY = timedelta(days=1)
@@ -368,7 +369,7 @@ SIBLING = Purchase(
     "tailspin", "contoso", Product("E5", rank=3), 3, Term.P3Y, Billing.MONTHLY, autorenew=False
 )
 POLICIES = {name: load_pack().choosing(choice) for name, choice in WORLDS.items()}
-RANDOM = settings(max_examples=60, deadline=None, print_blob=True)
+RANDOM = settings(max_examples=sized(20, 60), deadline=None, print_blob=True)
 GONE = frozenset({State.DISABLED, State.CANCELED, State.DELETED})
 LAPSE = {
     State.PENDING: 0,
@@ -531,7 +532,7 @@ def test_autorenew_and_scheduled_changes_stand_only_while_active(life: Life) -> 
 
 @pytest.mark.parametrize("world", WORLDS)
 @given(data=st.data())
-@settings(max_examples=25, deadline=None, print_blob=True)
+@settings(max_examples=sized(10, 25), deadline=None, print_blob=True)
 def test_what_is_not_renewed_is_deleted_120_days_after_its_term(
     world: str, data: st.DataObject
 ) -> None:

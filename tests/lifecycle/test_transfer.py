@@ -52,6 +52,7 @@ from sublife.lifecycle.transfer.model import (
     TransferState,
 )
 from sublife.lifecycle.transfer.window import is_late, processing_window
+from tests.scale import sized
 
 DAY, HOUR, SECOND = timedelta(days=1), timedelta(hours=1), timedelta(seconds=1)
 ENDS_ON = date(2024, 9, 30)
@@ -773,7 +774,7 @@ def check(world: World) -> None:
         assert (each.into in world.subjects) == completed, "exactly what completed is created"
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=sized(80, 300), deadline=None)
 @given(
     st.sampled_from(["simulated", "reported"]),
     st.lists(st.tuples(WAITS, STEPS), min_size=3, max_size=12),

@@ -117,11 +117,16 @@ def _at_most(seconds: int) -> Generator[None]:
 def first_noticed(by: tuple[Change, ...], rules: tuple[str, ...]) -> tuple[Noticed, ...]:
     """Return what scenarios say until one notices; those that list one of *rules* come first."""
     near = dict.fromkeys(path for rule in rules for path in listed().get(rule, ()))
+    return until_noticed(by, tuple(dict.fromkeys((*near, *files()))))
+
+
+def until_noticed(by: tuple[Change, ...], paths: Sequence[Path]) -> tuple[Noticed, ...]:
+    """Return what scenarios say until one notices, in their order."""
     found: list[Noticed] = []
     with switched(by):
         store = Store.open("sqlite://", clock=SimulatedClock(datetime(2000, 1, 1, tzinfo=UTC)))
         try:
-            for path in dict.fromkeys((*near, *files())):
+            for path in paths:
                 found.append(_noticed(path, store))
                 if found[-1].differences:
                     break

@@ -4,16 +4,21 @@ import pytest
 
 from sublife.scheduler.rulebook import rules
 from tests.mutation.register import SWITCHES, effective
-from tests.mutation.run import files, listed, without
+from tests.mutation.run import files, listed, until_noticed, without
 from tests.mutation.switch import SwitchError, figure, granted, returning, row, switched
+from tests.scale import sized
 
 
+@pytest.mark.soak
 @pytest.mark.parametrize("rule", SWITCHES)
 def test_a_scenario_fails_without_the_rule(rule: str) -> None:
-    """One of those that list it, for what it expects and not because nothing works any more."""
+    """One of those that list it, for what it expects and not because nothing works any more.
+
+    In full all that list it are run; else the first one that fails is enough.
+    """
     paths = listed().get(rule, ())
 
-    noticed = without(SWITCHES[rule].by, paths)
+    noticed = sized(until_noticed, without)(SWITCHES[rule].by, paths)
 
     assert [each.path for each in noticed if each.differences], f"{rule} is not caught"
     assert not [f"{each.path}: {each.broken}" for each in noticed if each.broken]
