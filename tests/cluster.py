@@ -6,7 +6,7 @@ open transaction of the whole server, so tests of two processes would wait for e
 
 import shutil
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from itertools import count
 from pathlib import Path
@@ -29,7 +29,7 @@ _numbers = count(1)
 
 
 @contextmanager
-def running_server() -> Iterator[str]:
+def running_server() -> Generator[str]:
     """Run a server and yield its address; on a busy machine a start may take several attempts."""
     home = Path(tempfile.mkdtemp(prefix="pg"))
     home.chmod(0o755)
@@ -55,7 +55,8 @@ def _started(data: Path) -> PostgresServer:
         try:
             return get_server(data)
         except (CalledProcessError, TimeoutExpired):
-            PostgresServer._instances.pop(data.resolve(), None)
+            known = PostgresServer._instances  # pyright: ignore[reportPrivateUsage] – stays otherwise
+            known.pop(data.resolve(), None)
     return get_server(data)
 
 
@@ -92,7 +93,7 @@ class Databases:
         self._clean: list[tuple[str, str]] = []
 
     @contextmanager
-    def one(self) -> Iterator[str]:
+    def one(self) -> Generator[str]:
         """Yield the address of a database with empty tables."""
         name, form = self._clean.pop() if self._clean else self._made()
         yield database_url(self._server, name)
