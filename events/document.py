@@ -1,6 +1,7 @@
 """Reads a YAML document and knows the line of every value in it."""
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Callable, Hashable, Iterator, Mapping
+from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
 from functools import lru_cache
 from pathlib import Path as FilePath
@@ -8,6 +9,7 @@ from typing import Any, cast
 
 import yaml
 
+from sublife.events.content import ContentError, clear, read_text
 from sublife.lifecycle.policy import Fault, Path
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -15,8 +17,24 @@ _STR = "tag:yaml.org,2002:str"
 _Loader: Any = getattr(yaml, "CSafeLoader", yaml.SafeLoader)
 
 
+LARGEST = 1 << 18
+"""Bytes that a YAML document may have; the longest that is shipped has 40 thousand."""
+DEPTH = 64
+"""So many lists and mappings may lie within each other."""
+_EXPANDED = 100_000
+"""Values that a document may have once every alias stands for what it repeats."""
+_DIGITS = 30
+"""Digits that a number may have."""
+_EMPTY = "is empty; the document must be a mapping of keys to values"
+_MESSAGE, _NAME, _ALL = 600, 200, 1900
+"""Characters of one message, of a file's name, and of all messages together."""
+
+
 class DocumentError(ValueError):
     """A document is wrong; each fault names file, line and remedy.
+
+    What it says is short and shows no control character, whatever the document holds: messages
+    that would make it longer are counted instead.
 
     Args:
         name: the file as the user named it.
@@ -30,18 +48,46 @@ class DocumentError(ValueError):
 
     @property
     def lines(self) -> tuple[str, ...]:
-        """One line of text per fault: `file:line: message`."""
-        return tuple(
-            f"{self.name}:{line}: {message}" if line else f"{self.name}: {message}"
-            for line, message in self.faults
-        )
+        """One line of text per fault: `file:line: message`; a count of those that are too many."""
+        name = clear(self.name, _NAME)
+        lines: list[str] = []
+        left = _ALL
+        for number, (line, message) in enumerate(self.faults):
+            where = f"{name}:{line}" if line else name
+            said = f"{where}: {clear(message, _MESSAGE)}"
+            left -= len(said) + 1
+            if left < 0 and lines:
+                lines.append(f"{name}: and {len(self.faults) - number} more mistakes")
+                break
+            lines.append(said)
+        return tuple(lines)
+
+
+def _wrong(problem: str, node: yaml.Node | None) -> yaml.constructor.ConstructorError:
+    """Return the error for what is wrong at *node*, with a remedy."""
+    mark: yaml.Mark | None = None if node is None else node.start_mark
+    return yaml.constructor.ConstructorError(None, None, problem, mark)
 
 
 class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
     """YAML with exact decimals, `true` and `false` as the only booleans, and no key twice."""
 
-    def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
+    _depth = 0
+
+    def descend_resolver(self, parent: yaml.Node | None, index: Any) -> None:  # noqa: ARG002 – the loader calls it so
+        """See that a node does not lie too deep; the loader calls this for every one."""
+        self._depth += 1
+        if self._depth > DEPTH:
+            raise _wrong(f"is nested too deeply; {DEPTH} levels are the most", parent)
+
+    def ascend_resolver(self) -> None:
+        """Leave a node."""
+        self._depth -= 1
+
+    def construct_mapping(self, node: yaml.Node, deep: bool = False) -> dict[Hashable, Any]:  # noqa: FBT001, FBT002
         """Build a mapping; a key that stands twice is an error."""
+        if not isinstance(node, yaml.MappingNode):
+            raise _wrong("expected a mapping of keys to values; write key: value", node)
         if any(key_node.tag == _MERGE for key_node, _ in node.value):
             own = [pair for pair in node.value if pair[0].tag != _MERGE]
             self._pairs(yaml.MappingNode(node.tag, own), deep=deep)
@@ -53,14 +99,14 @@ class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
         for key_node, value_node in node.value:
             key: object = self._one(key_node, deep=True)
             if not isinstance(key, Hashable):
-                raise yaml.constructor.ConstructorError(
-                    None, None, "a key must be a word, not a list or mapping", key_node.start_mark
-                )
+                raise _wrong("a key must be a word, not a list or mapping", key_node)
             yield key, self._one(value_node, deep=deep)
 
     def _one(self, node: yaml.Node, *, deep: bool) -> Any:
         """Build the value of a node; most are text, which needs no building."""
-        return node.value if node.tag == _STR else self.construct_object(node, deep=deep)
+        if node.tag == _STR and type(node) is yaml.ScalarNode:
+            return node.value
+        return self.construct_object(node, deep=deep)
 
     def resolve(self, kind: Any, value: str, implicit: Any) -> str:
         """Return the tag of a node; the same few words come again and again."""
@@ -74,12 +120,7 @@ class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
         built: dict[Hashable, Any] = {}
         for number, (key, value) in enumerate(self._constructed(node, deep=deep)):
             if key in built:
-                raise yaml.constructor.ConstructorError(
-                    None,
-                    None,
-                    f'key "{key}" stands twice; remove one',
-                    node.value[number][0].start_mark,
-                )
+                raise _wrong(f'key "{key}" stands twice; remove one', node.value[number][0])
             built[key] = value
         return built
 
@@ -87,28 +128,82 @@ class _ExactLoader(_Loader):  # type: ignore[misc]  # the C loader has no types
 def _decimal(loader: Any, node: yaml.ScalarNode) -> Decimal:
     text = str(loader.construct_scalar(node)).replace("_", "")
     try:
-        return Decimal(text)
+        found = Decimal(text)
     except InvalidOperation:
-        raise yaml.constructor.ConstructorError(
-            None, None, f'"{text}" is no decimal number; write 12.50', node.start_mark
-        ) from None
+        raise _wrong(f'"{text}" is no decimal number; write 12.50', node) from None
+    if not found.is_finite() or abs(found.adjusted()) >= _DIGITS or len(text) > 2 * _DIGITS:
+        raise _wrong(f'"{text}" is beyond every figure; write a number such as 12.50', node)
+    return found
+
+
+def _whole(loader: Any, node: yaml.ScalarNode) -> int:
+    text = str(loader.construct_scalar(node))
+    try:
+        found = int(loader.construct_yaml_int(node))
+    except (ValueError, IndexError):
+        found = None
+    if found is None or len(text) > 4 * _DIGITS or abs(found) >= 10**_DIGITS:
+        remedy = f"write a number of at most {_DIGITS} digits, or put a text in quotes"
+        raise _wrong(f'"{text}" is no whole number that can be used; {remedy}', node)
+    return found
+
+
+def _boolean(loader: Any, node: yaml.ScalarNode) -> bool:
+    text = str(loader.construct_scalar(node))
+    if text.lower() not in {"true", "false"}:
+        raise _wrong(f'"{text}" is neither true nor false; write one of them', node)
+    return text.lower() == "true"
 
 
 def _timestamp(loader: Any, node: yaml.ScalarNode) -> object:
+    text = str(loader.construct_scalar(node))
+    if loader.timestamp_regexp.match(text) is None:
+        raise _wrong(
+            f'"{text}" is no date or instant; write 2024-10-01 or 2024-10-01T00:00:00Z', node
+        )
     try:
-        return loader.construct_yaml_timestamp(node)
-    except ValueError as error:
-        problem = f'"{node.value}" is no date or instant ({error}); mend the date or number'
-        raise yaml.constructor.ConstructorError(None, None, problem, node.start_mark) from None
+        found: object = loader.construct_yaml_timestamp(node)
+        if isinstance(found, datetime) and found.tzinfo is not None:
+            found.astimezone(UTC)
+    except (ValueError, OverflowError) as error:
+        problem = f'"{text}" is no date or instant ({error}); mend the date or number'
+        raise _wrong(problem, node) from None
+    return found
+
+
+def _text(loader: Any, node: yaml.ScalarNode) -> str:
+    return str(loader.construct_scalar(node))
+
+
+def _list(loader: Any, node: yaml.Node) -> list[Any]:
+    if not isinstance(node, yaml.SequenceNode):
+        raise _wrong("expected a list; write [a, b]", node)
+    return cast("list[Any]", loader.construct_sequence(node, deep=True))
 
 
 def _map(loader: Any, node: yaml.MappingNode) -> dict[Hashable, Any]:
     return cast("dict[Hashable, Any]", loader.construct_mapping(node, deep=True))
 
 
-_ExactLoader.add_constructor("tag:yaml.org,2002:float", _decimal)
-_ExactLoader.add_constructor("tag:yaml.org,2002:map", _map)
-_ExactLoader.add_constructor("tag:yaml.org,2002:timestamp", _timestamp)
+def _unknown(_: Any, node: yaml.Node) -> object:
+    tag = node.tag.removeprefix("tag:yaml.org,2002:")
+    raise _wrong(f'"!!{tag}" is a tag that is not used here; leave it out', node)
+
+
+_CONSTRUCTORS: dict[str, Callable[..., object]] = {
+    "null": lambda *_: None,
+    "bool": _boolean,
+    "int": _whole,
+    "float": _decimal,
+    "timestamp": _timestamp,
+    "str": _text,
+    "seq": _list,
+    "map": _map,
+}
+_ExactLoader.yaml_constructors = {
+    None: _unknown,
+    **{f"tag:yaml.org,2002:{name}": built for name, built in _CONSTRUCTORS.items()},
+}
 _ExactLoader.yaml_implicit_resolvers = {
     first: [
         (tag, pattern)
@@ -141,38 +236,91 @@ def parse(text: str, *, name: str) -> Mapping[str, object]:
         name: the file as the user named it, for messages.
 
     Raises:
-        DocumentError: it is no YAML, or no mapping, or says a key twice.
+        DocumentError: it is no YAML, or no mapping, or says a key twice, or is too large or deep.
     """
+    if not text.strip("\ufeff \t\r\n"):
+        raise DocumentError(name, [(1, _EMPTY)])
     try:
-        loaded: object = yaml.load(text, Loader=_ExactLoader)  # noqa: S506 – a safe loader
+        node, loaded = _loaded(text)
     except yaml.YAMLError as error:
-        raise DocumentError(name, [_yaml_fault(error)]) from error
-    except ValueError as error:
-        raise DocumentError(name, [(0, f"{error}; mend the date or number")]) from error
+        raise DocumentError(name, [_yaml_fault(error, text)]) from error
+    except RecursionError as error:
+        raise DocumentError(name, [(0, "an alias repeats itself; write it out")]) from error
+    if node is None:
+        raise DocumentError(
+            name, [(1, "is empty; the document must be a mapping of keys to values")]
+        )
     if not isinstance(loaded, dict):
         raise DocumentError(name, [(1, "the document must be a mapping of keys to values")])
     return cast("Mapping[str, object]", loaded)
+
+
+def _loaded(text: str) -> tuple[yaml.Node | None, object]:
+    """Return the node of a document and what it holds."""
+    loader: Any = _ExactLoader(text)
+    try:
+        node: yaml.Node | None = loader.get_single_node()
+        if node is None:
+            return None, None
+        if "*" in text or "\\" in text:
+            _measure(node)
+        return node, loader.construct_document(node)
+    finally:
+        loader.dispose()
+
+
+def _measure(root: yaml.Node) -> None:
+    """See that aliases do not repeat too much or themselves, and that no text has U+0000."""
+    sizes: dict[int, int] = {}
+    open_: set[int] = set()
+    waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
+    while waiting:
+        node, is_left = waiting.pop()
+        if isinstance(node, yaml.ScalarNode):
+            if "\x00" in node.value:
+                raise _wrong("a text has the character U+0000; take it out", node)
+            sizes[id(node)] = 1
+        elif is_left:
+            open_.discard(id(node))
+            sizes[id(node)] = 1 + sum(sizes[id(each)] for each in _inner(node))
+            if sizes[id(node)] > _EXPANDED:
+                problem = f"its aliases repeat more than {_EXPANDED:,} values; write fewer"
+                raise _wrong(problem, node)
+        elif id(node) in open_:
+            raise _wrong("an alias repeats what it stands in; write it out", node)
+        elif id(node) not in sizes:
+            open_.add(id(node))
+            waiting.append((node, True))
+            waiting.extend((each, False) for each in _inner(node))
+
+
+def _inner(node: yaml.Node) -> list[yaml.Node]:
+    if isinstance(node, yaml.MappingNode):
+        return [each for pair in node.value for each in pair]
+    return list(node.value) if isinstance(node, yaml.SequenceNode) else []
 
 
 def read(path: FilePath) -> str:
     """Return the text of a file.
 
     Raises:
-        DocumentError: it cannot be read, or is no UTF-8 text.
+        DocumentError: it cannot be read, is no UTF-8 text, or is larger than `LARGEST`.
     """
     try:
-        return path.read_text(encoding="utf-8")
-    except UnicodeDecodeError as error:
-        raise DocumentError(str(path), [(0, "is no UTF-8 text; save it as UTF-8")]) from error
-    except OSError as error:
-        raise DocumentError(str(path), [(0, f"cannot be read: {error.strerror}")]) from error
+        return read_text(path, limit=LARGEST)
+    except ContentError as error:
+        raise DocumentError(str(path), [(error.line, str(error))]) from error
 
 
-def _yaml_fault(error: yaml.YAMLError) -> tuple[int, str]:
+def _yaml_fault(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
-    problem = getattr(error, "problem", None) or str(error)
+    position = getattr(error, "position", None)
+    problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
     remedy = "" if "; " in problem else "; mend the YAML there"
-    return (mark.line + 1 if mark else 0), f"{problem}{remedy}"
+    line = mark.line + 1 if mark else 0
+    if isinstance(position, int) and not mark:
+        line = text.count("\n", 0, position) + 1
+    return line, f"{problem}{remedy}"
 
 
 def line_of(text: str, path: Path) -> int:
@@ -180,7 +328,17 @@ def line_of(text: str, path: Path) -> int:
 
     Parses again, with marks; meant for the rare document that has a fault.
     """
-    node: yaml.Node | None = yaml.compose(text, Loader=yaml.SafeLoader)
+    return _line_in(_composed(text), path)
+
+
+def _composed(text: str) -> yaml.Node | None:
+    try:
+        return yaml.compose(text, Loader=_ExactLoader)
+    except yaml.YAMLError:
+        return None
+
+
+def _line_in(node: yaml.Node | None, path: Path) -> int:
     line = 0
     for step in path:
         following = _child(node, step)
@@ -201,10 +359,16 @@ def _child(node: yaml.Node | None, step: str | int) -> tuple[yaml.Node, yaml.Nod
     return None
 
 
+_LOCATED = 200
+"""Faults that get a line; a document with more is not read to the end anyway."""
+
+
 def faulty(name: str, text: str, faults: tuple[Fault, ...] | list[Fault]) -> DocumentError:
     """Return the error for *faults* found in a document, each with its line, in line order."""
-    located = {(line_of(text, fault.path), _described(fault)): None for fault in faults}
-    return DocumentError(name, sorted(located, key=lambda pair: pair[0]))
+    node = _composed(text)
+    found = {(_line_in(node, each.path), _described(each)): None for each in faults[:_LOCATED]}
+    rest = [(0, _described(each)) for each in faults[_LOCATED:]]
+    return DocumentError(name, [*sorted(found, key=lambda pair: pair[0]), *rest])
 
 
 def _described(fault: Fault) -> str:

@@ -36,7 +36,7 @@ def load_pack(name: str = DEFAULT_PACK) -> Policy:
     chain = _chain(_path_of(name))
     try:
         content = _resolved(chain)
-        return policy_from(content, figures=_figures(), switches=_switches())
+        return policy_from(content, figures=_figures(), switches=_switches(), limits=_limits())
     except PolicyError as error:
         raise _located(chain, error.faults) from error
 
@@ -55,6 +55,15 @@ class _Document:
         return len(path) < _NAMED or (isinstance(part, Mapping) and path[1] in part)
 
 
+def _document(path: Path) -> _Document:
+    text = read(path)
+    return _Document(path, text, parse(text, name=str(path)))
+
+
+_shipped = cache(_document)
+"""Packs that come with the engine do not change while a process runs."""
+_LONGEST_CHAIN = 16
+"""Packs that may extend one another."""
 _NAMED = 2
 """So many steps name a figure or switch: its part and its name."""
 
@@ -63,17 +72,25 @@ def _chain(path: Path) -> tuple[_Document, ...]:
     """Return a pack's file and those it extends, the nearest first."""
     documents: list[_Document] = []
     while True:
-        text = read(path)
-        document = _Document(path, text, parse(text, name=str(path)))
+        document = _shipped(path) if path.parent == _SHIPPED else _document(path)
         documents.append(document)
-        extends = document.content.get("extends")
-        if extends is None:
+        if "extends" not in document.content:
             return tuple(documents)
-        name = str(extends)
-        path = path.parent / name if name.endswith((".yaml", ".yml")) else _path_of(name)
+        name = document.content["extends"]
+        if not isinstance(name, str) or not name.strip():
+            said = f"{name!r} is no pack; write the name of one, or the path of a .yaml file"
+            raise faulty(str(document.path), document.text, [Fault(("extends",), said)])
+        if len(documents) == _LONGEST_CHAIN:
+            said = f"more than {_LONGEST_CHAIN} packs extend each other; put some of them together"
+            raise faulty(str(document.path), document.text, [Fault(("extends",), said)])
+        try:
+            path = path.parent / name if name.endswith((".yaml", ".yml")) else _path_of(name)
+        except DocumentError as error:
+            said = error.faults[0][1]
+            raise faulty(str(document.path), document.text, [Fault(("extends",), said)]) from error
         if any(each.path.resolve() == path.resolve() for each in documents):
             fault = Fault(("extends",), f'"{name}" extends this pack again; name another')
-            raise faulty(str(document.path), text, [fault])
+            raise faulty(str(document.path), document.text, [fault])
 
 
 def _located(chain: tuple[_Document, ...], faults: Iterable[Fault]) -> DocumentError:
@@ -137,7 +154,8 @@ def _chosen(
     """Return a switch with the option that a pack chooses."""
     switch = switches.get(name)
     if not isinstance(switch, Mapping):
-        fault = Fault(("choose", name), f'no switch "{name}"; use one of {", ".join(switches)}')
+        known = ", ".join(map(str, switches))
+        fault = Fault(("choose", name), f'no switch "{name}"; use one of {known}')
         raise PolicyError(str(content.get("pack")), [fault])
     return {**cast("Mapping[str, object]", switch), "choose": option}
 
@@ -153,6 +171,10 @@ def _part(content: Mapping[str, object], key: str) -> Mapping[str, object]:
 
 def _figures() -> Mapping[str, Unit]:
     return {name: unit for each in LIFECYCLES.values() for name, unit in each.figures.items()}
+
+
+def _limits() -> Mapping[str, tuple[int, int]]:
+    return {name: limit for each in LIFECYCLES.values() for name, limit in each.limits.items()}
 
 
 def _switches() -> Mapping[str, tuple[str, ...]]:

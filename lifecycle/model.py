@@ -480,6 +480,7 @@ class Lifecycle:
         compounds: requests that are several at once.
         internal: requests that only follow from another event, never asked for by anyone.
         figures: the policy figures its rules ask for, with their units.
+        limits: of figures that their unit alone does not bound: the least and the most, inclusive.
         switches: the policy switches they ask for, with their options, the default first.
         facts: names of its facts that table 8.2 does not have; they stand in the journal alone.
         codes: refusal codes of its own, beside those of the index (8.6).
@@ -499,6 +500,7 @@ class Lifecycle:
     compounds: Mapping[str, Compound] = field(default_factory=dict[str, Compound])
     internal: frozenset[str] = frozenset()
     figures: Mapping[str, Unit] = field(default_factory=dict[str, Unit])
+    limits: Mapping[str, tuple[int, int]] = field(default_factory=dict[str, tuple[int, int]])
     switches: Mapping[str, tuple[str, ...]] = field(default_factory=dict[str, tuple[str, ...]])
     facts: tuple[str, ...] = ()
     codes: Mapping[str, Code] = field(default_factory=dict[str, Code])

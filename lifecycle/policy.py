@@ -30,6 +30,21 @@ class Unit(StrEnum):
 
 
 _WHOLE = frozenset({Unit.DAYS, Unit.HOURS, Unit.MONTHS, Unit.COUNT})
+_MOST: Mapping[Unit, int] = MappingProxyType(
+    {
+        Unit.DAYS: 36_525,
+        Unit.HOURS: 876_600,
+        Unit.MONTHS: 1_200,
+        Unit.COUNT: 1_000_000_000,
+        Unit.PERCENT: 1_000,
+        Unit.USD: 1_000_000_000_000,
+    }
+)
+"""What a figure may be at most; lengths end after a hundred years."""
+_YEARS = (1900, 2200)
+"""Years that a pack may date something in, the second one excluded."""
+_NAME = 64
+"""Characters that the id of a pack may have."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -237,6 +252,7 @@ def policy_from(
     *,
     figures: Mapping[str, Unit],
     switches: Mapping[str, tuple[str, ...]],
+    limits: Mapping[str, tuple[int, int]] = MappingProxyType({}),
 ) -> Policy:
     """Check a pack's content and freeze it.
 
@@ -245,11 +261,12 @@ def policy_from(
             resolved.
         figures: every figure the lifecycles ask for, with its unit.
         switches: every switch they ask for, with its options, the default first.
+        limits: the least and the most of figures that their unit alone does not bound, inclusive.
 
     Raises:
         PolicyError: all mistakes at once: gap, overlap, unknown key, wrong unit, missing figure.
     """
-    check = _Checker(content)
+    check = _Checker(content, limits)
     parsed_switches = check.switches(switches)
     parsed_figures = check.figures(figures, parsed_switches)
     parsed_regions = check.regions()
@@ -287,11 +304,32 @@ class _Checker:
     SWITCH = frozenset({"rule", "default", "options", "choose", "note"})
     OPTION = frozenset({"from", "source", "note"})
 
-    def __init__(self, content: Mapping[str, object]) -> None:
+    def __init__(
+        self, content: Mapping[str, object], limits: Mapping[str, tuple[int, int]]
+    ) -> None:
         self.content = content
+        self.limits = limits
         self.faults: list[Fault] = []
         self.pack = str(content.get("pack", "(unnamed)"))
         self._keys((), content, self.TOP, needed=("pack", "switches", "figures"))
+        self._name(content.get("pack", "(unnamed)"))
+        self._texts((), content, "title")
+
+    def _name(self, name: object) -> None:
+        """See that a pack has a name that can stand on every fact."""
+        problem = f"{name!r} is no name of a pack; write a word such as our-terms, in quotes"
+        if not isinstance(name, str):
+            self._fault(("pack",), problem)
+        elif not name.strip() or name != name.strip() or not name.isprintable() or "@" in name:
+            self._fault(("pack",), f"{problem}, without blanks around it and without @")
+        elif len(name) > _NAME:
+            self._fault(("pack",), f"has {len(name)} characters; write a name of at most {_NAME}")
+
+    def _texts(self, path: Path, body: Mapping[str, object], *keys: str) -> None:
+        """See that what is there for people is text."""
+        for key in keys:
+            if key in body and not isinstance(body[key], str):
+                self._fault((*path, key), f"{body[key]!r} is no text; put it in quotes")
 
     def switches(self, known: Mapping[str, tuple[str, ...]]) -> dict[str, Switch]:
         """Return the sound switches; every known one must be there, no other may."""
@@ -309,6 +347,7 @@ class _Checker:
     ) -> Switch | None:
         path: Path = ("switches", name)
         self._keys(path, body, self.SWITCH, needed=("rule", "default", "options"))
+        self._texts(path, body, "rule", "note")
         given = self._mapping((*path, "options"), body.get("options"))
         if set(given) != set(options):
             self._fault((*path, "options"), f"must be exactly {', '.join(options)}")
@@ -317,11 +356,12 @@ class _Checker:
             at: Path = (*path, "options", option)
             span = self._mapping(at, details if details is not None else {})
             self._keys(at, span, self.OPTION)
+            self._texts(at, span, "source", "note")
             since[option] = self._at((*at, "from"), span.get("from"))
         default, chosen = str(body.get("default")), str(body.get("choose", body.get("default")))
         for key, option in (("default", default), ("choose", chosen)):
             if option not in since:
-                self._fault((*path, key), f'"{option}" is none of {", ".join(since)}')
+                self._fault((*path, key), f'"{option}" is none of {", ".join(map(str, since))}')
                 return None
         if since[default] is not None:
             self._fault((*path, "options", default), 'the default has no "from"; remove it')
@@ -349,6 +389,7 @@ class _Checker:
     ) -> Figure:
         path: Path = ("figures", name)
         self._keys(path, body, self.FIGURE, needed=("unit", "rule", "spans"))
+        self._texts(path, body, "rule", "note")
         if body.get("unit") != unit:
             self._fault((*path, "unit"), f'"{body.get("unit")}" is the wrong unit; write {unit}')
         by = body.get("by")
@@ -381,6 +422,7 @@ class _Checker:
     def _span(self, path: Path, given: object, unit: Unit) -> Span:
         body = self._mapping(path, given)
         self._keys(path, body, self.SPAN, needed=("value",))
+        self._texts(path, body, "source", "note")
         begun_before = self._at((*path, "begun_before"), body.get("begun_before"))
         if (begun_before is None) != ("earlier" not in body):
             self._fault(path, '"begun_before" and "earlier" go together; give both or neither')
@@ -422,9 +464,9 @@ class _Checker:
             case bool():
                 pass
             case int() if unit is not Unit.ALLOWED and value >= 0:
-                return value
+                return self._bounded(path, value, unit)
             case Decimal() if unit in {Unit.PERCENT, Unit.USD} and value >= 0:
-                return value
+                return self._bounded(path, value, unit)
             case _:
                 pass
         wanted = "true or false" if unit is Unit.ALLOWED else "a number of " + unit
@@ -434,12 +476,24 @@ class _Checker:
         )
         return 0
 
+    def _bounded(self, path: Path, value: Amount, unit: Unit) -> Amount:
+        least, most = self.limits.get(str(path[1]), (0, _MOST[unit]))
+        if least <= value <= most:
+            return value
+        self._fault(path, f"{value} is out of range; write {least} to {most} {unit}")
+        return 0
+
     def _at(self, path: Path, value: object) -> datetime | None:
         if value is None:
             return None
         at = _instant(value)
         if at is None:
             self._fault(path, f"{value!r} is no date or instant; write 2026-05-04")
+            return None
+        first, last = _YEARS
+        if not first <= at.year < last:
+            self._fault(path, f"{value} is not from {first} to {last - 1}; mend the year")
+            return None
         return at
 
     def _mapping(self, path: Path, given: object) -> Mapping[str, object]:

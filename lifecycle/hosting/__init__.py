@@ -30,6 +30,10 @@ REQUESTS: Mapping[str, type[Payload]] = MappingProxyType(
 
 TICKS = ("qmth_ended", "qmth_period_ended", "hoster_period_ended")
 
+LIMITS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"qmth_report_months": (1, 12), "hoster_report_months": (1, 12)}
+)
+
 FIGURES: Mapping[str, Unit] = MappingProxyType(
     {
         "qmth": Unit.ALLOWED,
@@ -67,4 +71,5 @@ HOSTING = Lifecycle(
     timers=timers,
     reads=reads,
     figures=FIGURES,
+    limits=LIMITS,
 )

@@ -60,6 +60,10 @@ FIGURES: Mapping[str, Unit] = MappingProxyType(
     }
 )
 
+LIMITS: Mapping[str, tuple[int, int]] = MappingProxyType(
+    {"refresh_day": (1, 28), "trailing_months": (1, 120)}
+)
+
 SWITCHES: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "direct_bill_threshold": ("three_hundred_thousand", "one_million"),
@@ -90,5 +94,6 @@ PARTNER = Lifecycle(
     timers=timers,
     reads=reads,
     figures=FIGURES,
+    limits=LIMITS,
     switches=SWITCHES,
 )

@@ -1,6 +1,5 @@
 """Turns a document into a scenario and collects what is wrong with it."""
 
-import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any, cast
@@ -9,6 +8,7 @@ from pydantic import ValidationError
 
 from sublife.events.codec import adapter
 from sublife.events.document import DocumentError, read
+from sublife.events.jsontext import JsonError, decode
 from sublife.events.packs import load_pack
 from sublife.events.records import known_facts
 from sublife.events.wire import ResourceError, adopted
@@ -101,12 +101,13 @@ class Builder:
             return given
         path = self.path.parent / given
         try:
-            loaded: object = json.loads(read(path))
+            loaded: object = decode(read(path))
         except DocumentError as error:
             self._fault(at, "; ".join(error.lines))
             return None
-        except json.JSONDecodeError as error:
-            self._fault(at, f"{path}:{error.lineno}: is no JSON: {error.msg}; export it again")
+        except JsonError as error:
+            where = f"{path}:{error.line}" if error.line else str(path)
+            self._fault(at, f"{where}: is no JSON: {error}; export it again")
             return None
         if isinstance(loaded, dict):
             return cast("Mapping[str, Any]", loaded)
@@ -156,7 +157,9 @@ class Builder:
             return adapter(shape).validate_python(data)
         except ValidationError as error:
             self.faults.extend(faults_of(error, at))
-            return None
+        except OverflowError as error:
+            self._fault(at, f"has a date or number beyond the calendar ({error}); write another")
+        return None
 
     def _actor(self, at: tuple[str | int, ...], by: Who | str | None) -> Actor | None:
         who = by if by is not None else self.document.by

@@ -71,7 +71,7 @@ def _document(content: Mapping[str, object]) -> tuple[Document | None, list[Faul
 
 _STAND_INS: Mapping[str, object] = MappingProxyType(
     {
-        "at": datetime.min.replace(tzinfo=UTC),
+        "at": datetime(2000, 1, 1, tzinfo=UTC),
         "title": "?",
         "rules": ["GEN-01"],
         "subject": "?",

@@ -9,10 +9,16 @@ from sublife.events.records import Kind
 from sublife.events.store.delivery import Body
 from sublife.lifecycle.model import PartnerType, Role, utc
 
+_YEARS = (1900, 2200)
+"""Years that a scenario may be about, the second one excluded."""
+
 
 def _instant(value: object) -> datetime:
     if isinstance(value, datetime):
-        return utc(value)
+        at = utc(value)
+        if not _YEARS[0] <= at.year < _YEARS[1]:
+            raise ValueError(f"{at} is not from {_YEARS[0]} to {_YEARS[1] - 1}; mend the year")
+        return at
     given = repr(value) if isinstance(value, str) else str(value)
     raise ValueError(f"{given} is no instant; write 2024-10-01T00:00:00Z")
 
