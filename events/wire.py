@@ -444,7 +444,12 @@ class Reader:
         except ValueError:
             self.fault(name, f'"{self.text(name)}" is no instant; write 2024-10-01T02:35:00Z')
             return None
-        return at.astimezone(UTC)
+        try:
+            return at.astimezone(UTC)
+        except OverflowError:
+            said = f'"{self.text(name)}" is beyond the calendar; write 2024-10-01T02:35:00Z'
+            self.fault(name, said)
+            return None
 
     def day(self, name: str) -> date | None:
         """Return the UTC date of an instant."""

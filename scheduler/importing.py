@@ -24,8 +24,10 @@ from sublife.scheduler.screen import standard_error
 from sublife.scheduler.show import terminal
 
 MAPPED, NOT_MAPPED = 0, 1
-_PAGE = 500
+_PAGE = 100
 """Lines under one heading; more are not held at once."""
+_SHOWN = 200
+"""Rows that are shown if not all are asked for; the others are counted."""
 _STYLES = {
     Fate.IMPORTED: "green",
     Fate.UNCHANGED: "bright_black",
@@ -124,8 +126,12 @@ def _show(rows: Iterator[Told], going: Import, *, every: bool) -> None:
     """Print a table of the rows that somebody has to look at, page by page."""
     console = terminal()
     wanted = (told for told in rows if every or not told.verdict.fate.is_well)
-    while page := list(islice(wanted, _PAGE)):
+    shown = wanted if every else islice(wanted, _SHOWN)
+    while page := list(islice(shown, _PAGE)):
         console.print(_table(page))
+    if more := sum(1 for _ in wanted):
+        rest = f"{more:,} more row{'' if more == 1 else 's'}"
+        console.print(f"… and {rest} to look at; --json prints every one", soft_wrap=True)
     words = {} if going.is_kept else {Fate.IMPORTED: "could be imported"}
     counts = ", ".join(
         f"{going.tally[fate]} {words.get(fate, fate)}" for fate in Fate if going.tally[fate]
@@ -152,7 +158,10 @@ def _table(page: Iterable[Told]) -> Table:
 
 
 def _tell(going: Import, *, check: bool) -> None:
-    """Say on the standard error that nothing was imported, where that is so."""
+    """Say on the standard error which files hold no row, and whether nothing was imported."""
+    for name in going.empty:
+        said = f"{name} holds no row; if it should, export it again"
+        standard_error().print(Text(printable(said)), soft_wrap=True)
     if going.is_kept:
         return
     why = "this was a check" if check else "not every row can be, and --strict asks for all"

@@ -1,13 +1,15 @@
 """Reads exports a row at a time: JSON, JSON Lines, collections with `items`, and CSV."""
 
 import csv
-import json
 from collections.abc import Iterator
+from io import TextIOWrapper
 from pathlib import Path
 from typing import Any, TextIO
 
+from sublife.events.content import HEAD, not_text
 from sublife.events.document import DocumentError
 from sublife.events.inbound.sheet import read_sheet
+from sublife.events.jsontext import DEPTH, JsonError, check_depth, decoder
 
 _CHUNK = 1 << 16
 _LONGEST = 1 << 24
@@ -26,7 +28,8 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     """
     name = str(path)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as text:
+        with path.open("rb") as file, TextIOWrapper(file, "utf-8-sig", newline="") as text:
+            _see_that_it_is_text(file.peek(HEAD)[:HEAD], name)
             if path.suffix.lower() == ".csv":
                 yield from read_sheet(text, name)
             else:
@@ -36,11 +39,15 @@ def read_rows(path: Path) -> Iterator[tuple[int, Any]]:
     except csv.Error as error:
         raise DocumentError(name, [(0, f"is no CSV: {error}; export it again")]) from error
     except OSError as error:
-        raise DocumentError(name, [(0, f"cannot be read: {error.strerror}")]) from error
+        said = f"cannot be read: {error.strerror or error}"
+        raise DocumentError(name, [(0, said)]) from error
 
 
-def _no_constant(name: str) -> Any:
-    raise ValueError(f"{name} is no JSON number")
+def _see_that_it_is_text(head: bytes, name: str) -> None:
+    if said := not_text(head):
+        raise DocumentError(name, [(0, said)])
+    if not head.removeprefix(b"\xef\xbb\xbf").strip() and len(head) < HEAD:
+        raise DocumentError(name, [(0, "is empty; export it again")])
 
 
 class _Json:
@@ -53,7 +60,7 @@ class _Json:
         self._at = 0
         self._is_over = False
         self._line = 1
-        self._decoder = json.JSONDecoder(parse_constant=_no_constant)
+        self._decoder = decoder()
 
     def rows(self) -> Iterator[tuple[int, Any]]:
         """Yield the rows of every value of the text."""
@@ -84,6 +91,8 @@ class _Json:
             if held or has_items:
                 self._take(",")
             key = self._key()
+            if key in held:
+                raise self._broken(f'"{key[:80]}" stands twice in one object')
             if key.lower() == "items" and self._peek() == "[":
                 has_items = True
                 yield from self._items()
@@ -134,7 +143,9 @@ class _Json:
             try:
                 value, end = self._decoder.raw_decode(self._buffer, self._at)
             except RecursionError as error:
-                raise self._broken("is nested too deeply") from error
+                raise self._broken(f"is nested too deeply; {DEPTH} levels are the most") from error
+            except JsonError as error:
+                raise self._broken(str(error)) from error
             except ValueError as error:
                 if len(self._buffer) - self._at > _LONGEST:
                     raise self._broken(
@@ -145,6 +156,10 @@ class _Json:
                 continue
             if end == len(self._buffer) and self._more():
                 continue
+            try:
+                check_depth(value, self._buffer, self._at, end)
+            except JsonError as error:
+                raise self._broken(str(error)) from error
             self._line += self._buffer.count("\n", self._at, end)
             self._at = end
             return value

@@ -9,6 +9,7 @@ from hashlib import sha256
 from typing import Any, cast
 
 from sublife.events.codec import canonical
+from sublife.events.jsontext import JsonError, decode
 
 
 class Shape(StrEnum):
@@ -126,8 +127,8 @@ def parsed(text: object) -> Mapping[str, Any] | None:
     if not isinstance(text, str):
         return None
     try:
-        found: object = json.loads(text)
-    except (ValueError, RecursionError):
+        found: object = decode(text)
+    except JsonError:
         return None
     if not is_storable(found) or not isinstance(found, dict):
         return None

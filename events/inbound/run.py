@@ -8,6 +8,7 @@ from datetime import datetime
 from pathlib import Path
 from types import MappingProxyType
 
+from sublife.events.document import DocumentError
 from sublife.events.inbound import audit, migration, order, subscription, webhook
 from sublife.events.inbound.reading import read_rows
 from sublife.events.inbound.row import Fate, Row, Shape, Verdict, unmapped
@@ -15,6 +16,7 @@ from sublife.events.inbound.shape import rows_of, unknown
 from sublife.events.inbound.sorting import Key, in_order
 from sublife.events.inbound.target import Target
 from sublife.events.intake import IntakeError
+from sublife.events.printable import shortened
 from sublife.events.wire import Reader
 from sublife.lifecycle.model import ModelError, iso
 
@@ -43,6 +45,10 @@ _DATED: Mapping[Shape, tuple[str, ...]] = MappingProxyType(
 )
 """The fields that say when it happened, the first one that is there; the export's instant else."""
 _RANKS = tuple(Shape)
+_UNKNOWN = 1000
+"""Rows of no known shape that a file may begin with; one with more is something else."""
+_SAID = 1000
+"""Characters that may be said of one row; a row may hold texts of any length."""
 _NEW, _HAPPENED, _STORED = range(3)
 """What comes first: what is new is taken over, then what happened, then what is compared."""
 
@@ -66,6 +72,7 @@ class Import:
 
     Attributes:
         tally: how many rows there were of each fate, as far as it has gone.
+        empty: the files that hold no row.
         is_kept: whether what was imported stays; false where all of it was rolled back.
     """
 
@@ -82,6 +89,7 @@ class Import:
         self._strict = strict
         self._is_check = is_check
         self.tally: Counter[Fate] = Counter()
+        self.empty: tuple[str, ...] = ()
         self.is_kept = True
 
     @property
@@ -118,16 +126,31 @@ class Import:
     def _taken(self, rows: Iterator[tuple[Key, Row]], target: Target) -> Iterator[Told]:
         for _, row in rows:
             verdict = _verdict(row, target)
+            if len(verdict.said) > _SAID:
+                verdict = replace(verdict, said=shortened(verdict.said, _SAID))
             self.tally[verdict.fate] += 1
             yield Told(row, verdict)
 
     def _keyed(self) -> Iterator[tuple[Key, Row]]:
         """Yield every row of every file with its place in the order."""
         for number, path in enumerate(self._paths):
+            known = unknown_ = 0
             for line, value in read_rows(path):
                 for row in rows_of(str(path), line, value):
+                    known += row.shape is not Shape.UNKNOWN
+                    unknown_ += row.shape is Shape.UNKNOWN
+                    if not known and unknown_ > _UNKNOWN:
+                        raise _foreign(row)
                     place = (number, row.line, row.item)
                     yield (*_when(row, self._target), _RANKS.index(row.shape), *place), row
+            if not known + unknown_:
+                self.empty += (str(path),)
+
+
+def _foreign(row: Row) -> DocumentError:
+    """Return the error for a file that begins with nothing but rows of no known shape."""
+    said = f"none of its first {_UNKNOWN:,} rows can be imported; this one {unknown(row)}"
+    return DocumentError(row.file, [(row.line, f"{said}. Export it again")])
 
 
 def _when(row: Row, target: Target) -> tuple[int, str]:

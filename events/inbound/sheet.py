@@ -2,12 +2,18 @@
 
 import csv
 from collections.abc import Iterator, Mapping
+from itertools import zip_longest
 from typing import Any, TextIO, cast
 
 from sublife.events.document import DocumentError
 from sublife.events.inbound.row import named
 from sublife.events.spreadsheet import restored
 
+_LONGEST = 1 << 20
+"""Characters that the line of titles may have."""
+_TITLES = 1000
+_STEPS = 9
+"""Names that a title may have, one within the other."""
 _COUNTS = frozenset({"quantity", "totalquantity"})
 _ACTIVITY = frozenset({"date-time", "affected customer", "action"})
 """The columns of Partner Center's activity log that tell it from others (EVT-07)."""
@@ -22,26 +28,56 @@ def read_sheet(text: TextIO, name: str) -> Iterator[tuple[int, Any]]:
     Raises:
         DocumentError: there is no line of titles, or a title stands twice.
     """
-    first = text.readline()
+    first = text.readline(_LONGEST)
+    if len(first) == _LONGEST:
+        raise DocumentError(name, [(1, "has a line of titles that does not end; export it again")])
     delimiter = ";" if first.count(";") > first.count(",") else ","
     heads = csv.reader([first], delimiter=delimiter, strict=True)
     titles = [title.strip() for cells in heads for title in cells]
     if not any(titles):
         raise DocumentError(name, [(1, "has no line of titles; export it with them")])
-    if twice := sorted({each for each in titles if titles.count(each) > 1}):
-        raise DocumentError(name, [(1, f"title {twice[0]} stands twice; remove one")])
+    _check_titles(titles, name)
     is_activity = frozenset(title.lower() for title in titles) >= _ACTIVITY
-    reader = csv.reader(text, delimiter=delimiter, strict=True)
     line = 2
-    for cells in reader:
+    reader = csv.reader(text, delimiter=delimiter, strict=True)
+    while (cells := _next(reader, name, line)) is not None:
         if len(cells) > len(titles):
             raise DocumentError(
                 name, [(line, f"has {len(cells)} values for {len(titles)} titles; export it again")]
             )
         if cells:
-            fields = _fields(dict(zip(titles, cells, strict=False)))
+            fields = _fields(dict(zip_longest(titles, cells, fillvalue="")))
             yield line, _logged(fields) if is_activity else fields
         line = reader.line_num + 2
+
+
+def _next(reader: Any, name: str, line: int) -> list[str] | None:
+    """Return the cells of the next line, `None` after the last one."""
+    try:
+        return cast("list[str] | None", next(reader, None))
+    except csv.Error as error:
+        raise DocumentError(name, [(line, f"is no CSV: {error}; export it again")]) from error
+
+
+def _check_titles(titles: list[str], name: str) -> None:
+    """See that every title is the name of one field, and that fields do not lie within values."""
+    if len(titles) > _TITLES:
+        raise DocumentError(name, [(1, f"has more than {_TITLES:,} titles; export it again")])
+    seen: set[str] = set()
+    for title in titles:
+        if title in seen:
+            raise DocumentError(name, [(1, f"title {title} stands twice; remove one")])
+        seen.add(title)
+    for title in titles:
+        outer = title.split(".")
+        if len(outer) > _STEPS:
+            raise DocumentError(
+                name, [(1, f"title {title} has too many dots; {_STEPS - 1} at most")]
+            )
+        for count in range(1, len(outer)):
+            if (place := ".".join(outer[:count])) in seen:
+                said = f"titles {place} and {title} do not go together; remove one"
+                raise DocumentError(name, [(1, said)])
 
 
 def _fields(cells: Mapping[str, str]) -> dict[str, Any]:

@@ -35,7 +35,6 @@ class TestJson:
             ('{"totalCount": 2,\n "items": [{"a": 1},\n2], "x": {}}', [(2, {"a": 1}), (3, 2)]),
             ('{"Items": []}', NOTHING),
             ("[]", NOTHING),
-            ("", NOTHING),
             ('\ufeff{"a": 1}', [(1, {"a": 1})]),
             ("12", [(1, 12)]),
             ("[1, [2], null]", [(1, 1), (1, [2]), (1, None)]),
@@ -140,10 +139,11 @@ class TestCsv:
     @pytest.mark.parametrize(
         ("text", "told"),
         [
-            ("", "s.csv:1: has no line of titles"),
+            ("", "s.csv: is empty"),
+            (",,\n1,2,3\n", "s.csv:1: has no line of titles"),
             ("id,id\n", "s.csv:1: title id stands twice"),
             ("id\n1\n1,2\n", "s.csv:3: has 2 values for 1 titles"),
-            ('id\n"1\n', "s.csv: is no CSV"),
+            ('id\n"1\n', "s.csv:2: is no CSV"),
         ],
     )
     def test_a_broken_file_is_told(self, tmp_path: Path, text: str, told: str) -> None:
