@@ -6,18 +6,23 @@ Every field is one setting: its description is the help of its flag, and docs/da
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, ClassVar
 
 from pydantic import Field, ValidationError
 from pydantic_settings import (
     BaseSettings,
+    InitSettingsSource,
     PydanticBaseSettingsSource,
     SettingsConfigDict,
-    TomlConfigSettingsSource,
 )
 
+from sublife.events.content import ContentError, clear, read_text
 from sublife.scheduler.logs import LogFormat, LogLevel
 
+_LARGEST = 1 << 18
+"""Bytes that a file of settings may have."""
+_LINES, _LINE, _NAME = 5, 350, 200
+"""Faults that are told, and characters of each and of the file's name."""
 PREFIX = "SUBLIFE_"
 """How the names of the environment's variables begin."""
 
@@ -32,6 +37,9 @@ class Settings(BaseSettings):
     model_config = SettingsConfigDict(
         env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True
     )
+
+    _from_file: ClassVar[dict[str, Any]] = {}
+    """What the file of settings says."""
 
     store: str = Field(repr=False)
     """The database: sqlite:///file.db or postgresql://user@host/base."""
@@ -130,7 +138,8 @@ class Settings(BaseSettings):
         file_secret_settings: PydanticBaseSettingsSource,  # noqa: ARG003 – the same
     ) -> tuple[PydanticBaseSettingsSource, ...]:
         """Return where settings are read, the first one that has a setting wins."""
-        return init_settings, env_settings, TomlConfigSettingsSource(settings_cls)
+        file = InitSettingsSource(settings_cls, cls._from_file)
+        return init_settings, env_settings, file
 
 
 def load(config: Path | None = None, flags: Mapping[str, Any] | None = None) -> Settings:
@@ -145,15 +154,15 @@ def load(config: Path | None = None, flags: Mapping[str, Any] | None = None) -> 
     """
     given = {name: value for name, value in (flags or {}).items() if value is not None}
 
+    there = _there(config)
+
     class _Read(Settings):
-        model_config = SettingsConfigDict(toml_file=_there(config))
+        _from_file: ClassVar[dict[str, Any]] = {} if there is None else _read(there)
 
     try:
         found = _Read(**given)
     except ValidationError as error:
         raise SettingsError(_said(error, config)) from error
-    except tomllib.TOMLDecodeError as error:
-        raise SettingsError(f"{config} is no TOML: {error}; mend that line") from error
     return Settings.model_construct(**dict(found))
 
 
@@ -163,9 +172,38 @@ def _there(config: Path | None) -> Path | None:
     return config
 
 
+def _read(config: Path) -> dict[str, Any]:
+    """Return what a file of settings says.
+
+    Raises:
+        SettingsError: it cannot be read, or is no TOML.
+    """
+    name = clear(str(config), _NAME)
+    try:
+        return tomllib.loads(read_text(config, limit=_LARGEST))
+    except ContentError as error:
+        where = f"{name}:{error.line}" if error.line else name
+        raise SettingsError(f"{where} {error}") from error
+    except tomllib.TOMLDecodeError as error:
+        raise SettingsError(
+            f"{name} is no TOML: {clear(str(error), _LINE)}; mend that line"
+        ) from error
+    except RecursionError as error:
+        raise SettingsError(
+            f"{name} is nested too deeply; give each setting a plain value"
+        ) from error
+    except ValueError as error:
+        raise SettingsError(
+            f"{name} has a number with too many digits; write a shorter one"
+        ) from error
+
+
 def _said(error: ValidationError, config: Path | None) -> str:
-    """Return every fault in a line of its own."""
-    return "\n".join(_sentence(each, config) for each in error.errors())
+    """Return every fault in a line of its own; those after the first ones are counted."""
+    faults = error.errors(include_url=False)
+    said = [clear(_sentence(each, config), _LINE) for each in faults[:_LINES]]
+    rest = len(faults) - len(said)
+    return "\n".join([*said, f"and {rest} more mistakes"] if rest else said)
 
 
 def _sentence(fault: Any, config: Path | None) -> str:
