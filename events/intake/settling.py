@@ -154,6 +154,7 @@ def _settle_batch(
     intake.prefetch(ready)
     intake.advance(ready, horizon, stuck=stuck)
     if tx.reach is None or not tx.reach.is_short:
-        return _Batch(intake.outcomes, horizon, more and bool(due), stuck, waits=False)
+        goes_on = (more and bool(due)) or tx.leaves_due(now, but={*but, *stuck})
+        return _Batch(intake.outcomes, horizon, goes_on, stuck, waits=False)
     moved = bool(intake.outcomes or stuck)
     return _Batch(intake.outcomes, horizon, moved, stuck, waits=not moved)

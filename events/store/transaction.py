@@ -305,6 +305,22 @@ class Transaction:
         if first is None or first < horizon:
             self.reach = Reach(self._link, key, first=first, horizon=horizon, mine=mine)
 
+    def leaves_due(self, until: datetime, *, but: Collection[str]) -> bool:
+        """Return whether others may have skipped what this holds and does not move (GEN-08).
+
+        A subject that was only read is locked until the end as well. Another worker that claims
+        meanwhile passes it over and may end, so it is left to this one to claim once more.
+
+        Args:
+            until: UTC instant by which it is due.
+            but: ids to leave alone.
+        """
+        return self._is_beside and any(
+            held is not None and held.timer is not None and held.timer.due_at <= until
+            for name, held in self._held.items()
+            if name not in but
+        )
+
     def in_turn(self, subjects: Iterable[str]) -> tuple[str, ...]:
         """Return those of what was claimed whose next timer need not wait for another worker."""
         if (reach := self.reach) is None:
