@@ -6,6 +6,7 @@ from itertools import islice
 from reprlib import Repr
 from typing import Any, TypeVar, cast
 
+from sublife.events.printable import printable
 from sublife.events.token import without_tokens
 
 MOST_BYTES = 8192
@@ -30,13 +31,8 @@ def shown(value: object) -> str:
 
 def plain(text: str, longest: int = _LONGEST) -> str:
     """Return the beginning of a text, with escapes for what does not print and without tokens."""
-    told = without_tokens(text[: 2 * longest])
-    told = "".join(each if each.isprintable() else _escape(each) for each in told)
+    told = printable(without_tokens(text[: 2 * longest]))
     return told if len(told) <= longest else f"{told[:longest]}…"
-
-
-def _escape(character: str) -> str:
-    return ascii(character)[1:-1]
 
 
 def few(faults: Iterable[T]) -> tuple[list[T], int]:
