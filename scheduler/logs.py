@@ -5,13 +5,16 @@ everything that any library logs goes through one handler and one chain. What an
 library says is left out, since it may quote the data it failed at; its type and place are kept.
 """
 
+import json
 import logging
 import re
 import sys
 import threading
 from collections.abc import Iterable, Mapping
-from datetime import datetime
+from contextlib import suppress
+from datetime import UTC, datetime
 from enum import StrEnum
+from math import isfinite
 from pathlib import Path
 from traceback import TracebackException
 from types import TracebackType
@@ -21,6 +24,8 @@ import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
 from sublife.events.logs import log
+from sublife.events.printable import printable
+from sublife.events.token import without_tokens
 from sublife.lifecycle.model import iso
 
 OWN = "sublife"
@@ -82,7 +87,7 @@ def configure(
             processors=[
                 structlog.stdlib.ProcessorFormatter.remove_processors_meta,
                 _in_order,
-                _renderer(form, where),
+                *_renderers(form, where),
             ],
         )
     )
@@ -110,18 +115,43 @@ class _Line(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         """Write a line; a log that cannot be written stops nobody's work."""
         stream = self._stream or sys.stderr
-        try:
-            stream.write(self.format(record) + "\n")
+        with suppress(OSError, ValueError):
+            stream.write(self._line(record) + "\n")
             stream.flush()
-        except (OSError, ValueError):
-            self.handleError(record)
+
+    def _line(self, record: logging.LogRecord) -> str:
+        try:
+            return self.format(record)
+        except Exception as error:  # noqa: BLE001 – such as a library's own mistake in its message
+            at = datetime.fromtimestamp(record.created, UTC)
+            return json.dumps(
+                {
+                    "timestamp": at.isoformat().replace("+00:00", "Z"),
+                    "level": record.levelname.lower(),
+                    "event": "unreadable_line",
+                    "logger": record.name,
+                    "error": type(error).__name__,
+                }
+            )
 
 
-def _renderer(form: LogFormat, stream: TextIO) -> Processor:
+def _renderers(form: LogFormat, stream: TextIO) -> list[Processor]:
+    """Return what makes one physical line of an event, of whatever texts it has."""
     is_console = form is LogFormat.CONSOLE or (form is LogFormat.AUTO and stream.isatty())
     if is_console:
-        return structlog.dev.ConsoleRenderer(colors=stream.isatty())
-    return structlog.processors.JSONRenderer(default=_plain, ensure_ascii=False)
+        return [_for_people, structlog.dev.ConsoleRenderer(colors=stream.isatty())]
+    # In ASCII no character ends a line for one reader only, and every encoding can write it.
+    return [structlog.processors.JSONRenderer(default=_plain, ensure_ascii=True)]
+
+
+def _for_people(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
+    """Write as escapes what a terminal would act upon; an exception stays on its line."""
+    if "exception" in event:
+        event["raised"] = event.pop("exception")
+    return {
+        printable(name): printable(value if isinstance(value, str) else repr(value))
+        for name, value in event.items()
+    }
 
 
 def _plain(value: object) -> object:
@@ -182,15 +212,17 @@ def _without_secrets(_logger: WrappedLogger, _method: str, event: EventDict) -> 
 def hidden(value: object) -> object:
     """Return a value with everything hidden that looks like a secret or an e-mail address."""
     if isinstance(value, str):
+        value = without_tokens(value)
         for pattern, instead in _SECRETS:
             value = pattern.sub(instead, value)
         return value
     if isinstance(value, Mapping):
-        return {
-            str(name): hidden(each) for name, each in cast("Mapping[object, object]", value).items()
-        }
+        inside = cast("Mapping[object, object]", value)
+        return {str(hidden(str(name))): hidden(each) for name, each in inside.items()}
     if isinstance(value, list | tuple | set | frozenset):
         return [hidden(each) for each in cast("Iterable[object]", value)]
+    if isinstance(value, float) and not isfinite(value):
+        return str(value)  # JSON has no form for it
     return value
 
 
