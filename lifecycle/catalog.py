@@ -1,19 +1,52 @@
-"""The lifecycles there are, one line each."""
+"""The lifecycles there are, one line each; the module of one is imported when it is needed."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from importlib import import_module
 from types import MappingProxyType
 
-from sublife.lifecycle.customer import CUSTOMER
-from sublife.lifecycle.hosting import HOSTING
-from sublife.lifecycle.migration import MIGRATION
 from sublife.lifecycle.model import Lifecycle, ModelError
-from sublife.lifecycle.partner import PARTNER
-from sublife.lifecycle.programme import PROGRAMME
-from sublife.lifecycle.subscription import SUBSCRIPTION
-from sublife.lifecycle.transfer import AGREEMENT, TRANSFER
+
+SHIPPED: Mapping[str, str] = MappingProxyType(
+    {
+        "subscription": "sublife.lifecycle.subscription:SUBSCRIPTION",
+        "migration": "sublife.lifecycle.migration:MIGRATION",
+        "programme": "sublife.lifecycle.programme:PROGRAMME",
+        "agreement": "sublife.lifecycle.transfer:AGREEMENT",
+        "transfer": "sublife.lifecycle.transfer:TRANSFER",
+        "customer": "sublife.lifecycle.customer:CUSTOMER",
+        "partner": "sublife.lifecycle.partner:PARTNER",
+        "hosting": "sublife.lifecycle.hosting:HOSTING",
+    }
+)
+"""Where each lifecycle of ours stands, by its name: `module:attribute`."""
 
 _INCLUDED: dict[str, Lifecycle] = {}
-LIFECYCLES: Mapping[str, Lifecycle] = MappingProxyType(_INCLUDED)
+"""Those that were needed so far, and those of the host."""
+
+
+class _Catalog(Mapping[str, Lifecycle]):
+    """Every lifecycle by its name: the shipped ones, then the others as they were included."""
+
+    def __getitem__(self, name: str) -> Lifecycle:
+        try:
+            return _INCLUDED[name]
+        except KeyError:
+            module, _, attribute = SHIPPED[name].partition(":")
+        found: Lifecycle = getattr(import_module(module), attribute)
+        return _INCLUDED.setdefault(name, found)
+
+    def __iter__(self) -> Iterator[str]:
+        yield from SHIPPED
+        yield from [name for name in _INCLUDED if name not in SHIPPED]
+
+    def __len__(self) -> int:
+        return len(SHIPPED.keys() | _INCLUDED.keys())
+
+    def __contains__(self, name: object) -> bool:
+        return name in SHIPPED or name in _INCLUDED
+
+
+LIFECYCLES: Mapping[str, Lifecycle] = _Catalog()
 """Every lifecycle by its name, in the order they were included."""
 
 
@@ -29,13 +62,3 @@ def include(lifecycle: Lifecycle) -> None:
     if LIFECYCLES.get(lifecycle.name, lifecycle) is not lifecycle:
         raise ModelError(f"there is a lifecycle {lifecycle.name} already; give yours another name")
     _INCLUDED[lifecycle.name] = lifecycle
-
-
-include(SUBSCRIPTION)
-include(MIGRATION)
-include(PROGRAMME)
-include(AGREEMENT)
-include(TRANSFER)
-include(CUSTOMER)
-include(PARTNER)
-include(HOSTING)

@@ -26,12 +26,14 @@ from sublife.events.webhook.body import message
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.opened import opened as open_store
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import terminal
 
 FAILED = 1
 
 app = typer.Typer(
-    no_args_is_help=True, help="See what is on its way to handlers and endpoints; send it again."
+    no_args_is_help=True,
+    add_completion=False,
+    help="See what is on its way to handlers and endpoints; send it again.",
 )
 
 StoreUrl = Annotated[

@@ -20,8 +20,7 @@ from sublife.events.store import SchemaError, Store, StoreError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SystemClock
-from sublife.scheduler.screen import standard_error
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import standard_error, terminal
 
 FINE, FINDINGS, NOT_DONE = 0, 1, 2
 

@@ -20,8 +20,7 @@ from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.ics import ExtraMissingError, calendar
 from sublife.scheduler.opened import opened
-from sublife.scheduler.screen import standard_error
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import standard_error, terminal
 
 NOT_ALL = 1
 LONGEST_DAYS = 3660

@@ -21,11 +21,11 @@ from sublife.events.outbox import (
 from sublife.events.outbox.endpoint import new_secret
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.deliveries import FAILED, AsJson, StoreUrl, Tenant, at, opened, print_json
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import terminal
 
 SECRET_BYTES = 32
 
-app = typer.Typer(no_args_is_help=True, help="Say where facts are posted to.")
+app = typer.Typer(no_args_is_help=True, add_completion=False, help="Say where facts are posted to.")
 
 Id = Annotated[str, typer.Argument(help="The endpoint's id.")]
 

@@ -20,8 +20,7 @@ from sublife.events.printable import printable
 from sublife.lifecycle.model import iso
 from sublife.scheduler.log import instant
 from sublife.scheduler.opened import opened
-from sublife.scheduler.screen import standard_error
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import standard_error, terminal
 
 MAPPED, NOT_MAPPED = 0, 1
 _PAGE = 100

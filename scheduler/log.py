@@ -29,8 +29,7 @@ from sublife.events.records import Kind
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.opened import opened
-from sublife.scheduler.screen import standard_error
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import standard_error, terminal
 
 _STDOUT = Path("-")
 _PAGE = 500

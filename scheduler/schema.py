@@ -1,5 +1,7 @@
-"""The scenario format as a JSON Schema, with the payload of every request."""
+"""The scenario format as a JSON Schema, with the payload of every request; `schema` prints it."""
 
+import json
+import sys
 from collections.abc import Iterator
 from typing import Any
 
@@ -68,3 +70,8 @@ def _then(payload: dict[str, Any]) -> dict[str, Any]:
     if payload.get("required"):
         then["required"] = ["with", "subject"]
     return then
+
+
+def schema_command() -> None:
+    """Print the JSON Schema of a scenario file, for editors and other tools."""
+    sys.stdout.write(json.dumps(scenario_schema(), indent=2) + "\n")

@@ -7,8 +7,12 @@ from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
+from rich.text import Text
 
 from sublife.events.printable import printable, printable_lines
+
+WIDE = 150
+"""Columns of the output where it is not a terminal."""
 
 
 class Screen(Console):
@@ -31,6 +35,22 @@ class Screen(Console):
 def standard_error() -> Screen:
     """Return the standard error, for what went wrong."""
     return Screen(stderr=True, highlight=False)
+
+
+def complain(what: str, error: object) -> None:
+    """Print on the standard error what went wrong.
+
+    Args:
+        what: in two or three words, such as `not done`; stands out.
+        error: or its message, with the remedy.
+    """
+    standard_error().print(Text.assemble((what, "bold red"), f" {error}"), soft_wrap=True)
+
+
+def terminal() -> Screen:
+    """Return the standard output; wide enough for a timeline where it is not a terminal."""
+    console = Screen(highlight=False)
+    return console if console.is_terminal else Screen(highlight=False, width=WIDE)
 
 
 def say(text: str) -> None:

@@ -20,7 +20,7 @@ from sublife.events.printable import printable
 from sublife.lifecycle.model import iso
 from sublife.scheduler.replay import Happening, Remark, Result
 from sublife.scheduler.rulebook import RuleUse
-from sublife.scheduler.screen import Screen
+from sublife.scheduler.screen import complain
 
 _STATE_STYLES = {
     "active": "green",
@@ -33,15 +33,8 @@ _STATE_STYLES = {
 }
 
 
-WIDE = 150
 NARROW = 100
 """Columns below which a timeline has no room for a table."""
-
-
-def terminal() -> Console:
-    """Return the standard output; wide enough for a timeline where it is no terminal."""
-    console = Screen(highlight=False)
-    return console if console.is_terminal else Screen(highlight=False, width=WIDE)
 
 
 def show_timeline(console: Console, result: Result, *, names: bool = False) -> None:
@@ -212,11 +205,11 @@ def show_differences(console: Console, result: Result) -> None:
         console.print(f"      found     [red]{escape(each.found)}[/]")
 
 
-def show_faults(console: Console, results: Iterable[Result]) -> None:
-    """Print every fault of the files that are wrong."""
+def show_faults(results: Iterable[Result]) -> None:
+    """Print every fault of the files that are wrong, on the standard error."""
     for result in results:
         for fault in result.faults:
-            console.print(f"[bold red]wrong input[/] {escape(fault)}", soft_wrap=True)
+            complain("wrong input", fault)
 
 
 def show_folders(console: Console, results: Sequence[Result]) -> None:

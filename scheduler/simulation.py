@@ -24,8 +24,7 @@ from sublife.lifecycle.model import iso
 from sublife.scheduler.deliveries import AsJson, StoreUrl, at, print_json
 from sublife.scheduler.log import instant
 from sublife.scheduler.opened import opened
-from sublife.scheduler.screen import standard_error
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import standard_error, terminal
 from sublife.scheduler.telling import tell
 
 STUCK = 1

@@ -23,7 +23,8 @@ from sublife.lifecycle.model import Refusal, Snapshot, iso
 from sublife.scheduler.opened import opened
 from sublife.scheduler.replay.going import line_of
 from sublife.scheduler.replay.result import Result
-from sublife.scheduler.show import show_events, terminal
+from sublife.scheduler.screen import terminal
+from sublife.scheduler.show import show_events
 
 _WIDE = 14
 LINES = 40

@@ -15,11 +15,13 @@ from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.deliveries import AsJson, StoreUrl, at, print_json
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import terminal
 
 RANDOM_BYTES = 40
 
-app = typer.Typer(no_args_is_help=True, help="Say who may use the HTTP interface.")
+app = typer.Typer(
+    no_args_is_help=True, add_completion=False, help="Say who may use the HTTP interface."
+)
 
 
 @app.command("create")

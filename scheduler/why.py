@@ -16,7 +16,7 @@ from sublife.events.printable import printable
 from sublife.events.why import Explanation, Happened, Link, Sum, UnknownIdError, ValueRead, why
 from sublife.lifecycle.model import iso
 from sublife.scheduler.opened import opened
-from sublife.scheduler.show import terminal
+from sublife.scheduler.screen import terminal
 
 _WIDE = 16
 """The column of headings."""

@@ -100,7 +100,7 @@ def test_the_command_prints_all_or_those_named() -> None:
     ("content", "status", "says"),
     [
         ("whole", 0, ""),
-        ("old", 1, "write it anew: sublife lifecycles >"),
+        ("old", 1, "write it again: sublife lifecycles >"),
         (None, 2, "cannot be read"),
     ],
 )
