@@ -23,6 +23,10 @@ from sublife.scheduler.scenario.model import Act, Scenario
 from sublife.scheduler.scenario.shape import DEFAULT, Document, Expect, Given, Step, Who
 
 
+MANY = 100
+"""Faults after which the rest of a file is not checked."""
+
+
 class Builder:
     """Turns a document into a scenario and collects what is wrong with it."""
 
@@ -43,7 +47,7 @@ class Builder:
         given = tuple(
             self._given(number, each, policy) for number, each in enumerate(document.given)
         )
-        acts = tuple(self._act(number, step) for number, step in enumerate(document.steps))
+        acts = tuple(self._acts())
         self._check_order()
         self._check_endpoints()
         self._checker.check_overall(document.expect)
@@ -113,6 +117,13 @@ class Builder:
             return cast("Mapping[str, Any]", loaded)
         self._fault(at, f"{path}: must hold one resource, a JSON object")
         return None
+
+    def _acts(self) -> Iterator[Act]:
+        """Yield the steps; those after very many faults are not looked at."""
+        for number, step in enumerate(self.document.steps):
+            if len(self.faults) > MANY:
+                return
+            yield self._act(number, step)
 
     def _act(self, number: int, step: Step) -> Act:
         at: tuple[str | int, ...] = ("steps", number)

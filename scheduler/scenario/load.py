@@ -12,7 +12,7 @@ from pydantic import TypeAdapter, ValidationError
 from sublife.events.document import faulty, parse, read
 from sublife.lifecycle.policy import Fault
 from sublife.lifecycle.policy import Path as FaultPath
-from sublife.scheduler.scenario.build import Builder
+from sublife.scheduler.scenario.build import MANY, Builder
 from sublife.scheduler.scenario.fault import faults_of
 from sublife.scheduler.scenario.model import Scenario
 from sublife.scheduler.scenario.shape import Document
@@ -62,6 +62,8 @@ def _document(content: Mapping[str, object]) -> tuple[Document | None, list[Faul
         return _DOCUMENT.validate_python(content), []
     except ValidationError as error:
         faults = faults_of(error)
+        if len(faults) > MANY:
+            return None, faults
         left = _without(content, [fault.path for fault in faults])
     try:
         return _DOCUMENT.validate_python(left), faults
