@@ -16,6 +16,7 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TextIO, get_args
 
+from sublife.events.printable import printable_json
 from sublife.events.spreadsheet import neutralized
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.dates import add_months
@@ -144,13 +145,14 @@ def _cell(value: Any) -> Any:
 def write_jsonl(records: Iterable[Record], out: TextIO) -> int:
     """Write records as JSON Lines, every field as it is; return how many.
 
-    Instants are UTC in ISO 8601; amounts are texts, so that they stay exact.
+    Instants are UTC in ISO 8601; amounts are texts, so that they stay exact. Letters stay as they
+    are; control characters and what is invisible are JSON escapes, so that a line is one line.
     """
     encode = json.JSONEncoder(ensure_ascii=False, separators=(",", ":"), default=_said).encode
     count = 0
     for record in records:
         count += 1
-        out.write(encode(dict(record)) + "\n")
+        out.write(printable_json(encode(dict(record))) + "\n")
     return count
 
 

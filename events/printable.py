@@ -1,5 +1,6 @@
 """Makes visible what a terminal, a log or a pager would act upon instead of showing it."""
 
+import json
 import unicodedata
 
 _SHORT = {"\t": r"\t", "\n": r"\n", "\r": r"\r"}
@@ -20,6 +21,18 @@ def printable(text: str) -> str:
 def printable_lines(text: str) -> str:
     """Return `printable` of every line of *text*; the line breaks (LF) stay."""
     return "\n".join(map(printable, text.split("\n")))
+
+
+def printable_json(text: str) -> str:
+    """Return JSON *text* that says the same and shows every character, by escapes in its strings.
+
+    Only line breaks between its parts stay as they are.
+    """
+    if text.isascii():
+        return text
+    return "".join(
+        each if each == "\n" or _is_shown(each) else json.dumps(each)[1:-1] for each in text
+    )
 
 
 def shortened(text: str, limit: int) -> str:

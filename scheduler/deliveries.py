@@ -18,6 +18,7 @@ from rich.table import Table
 
 from sublife.events.outbox import Delivery, Settings, Status, deliver, keep_delivering, relay
 from sublife.events.outbox.endpoint import EndpointError
+from sublife.events.printable import printable
 from sublife.events.store import Page, Store
 from sublife.events.store.delivery import UnknownConsumerError
 from sublife.events.webhook import ExtraMissingError
@@ -26,7 +27,7 @@ from sublife.events.webhook.body import message
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.opened import opened as open_store
-from sublife.scheduler.screen import terminal
+from sublife.scheduler.screen import say, say_json, terminal
 
 FAILED = 1
 
@@ -53,7 +54,7 @@ opened = partial(
 
 def print_json(said: object) -> None:
     """Print a value as JSON."""
-    sys.stdout.write(json.dumps(said, indent=2, ensure_ascii=False) + "\n")
+    say_json(said)
 
 
 def at(instant: datetime | None) -> str | None:
@@ -171,7 +172,7 @@ def show_command(
         return
     for field, value in said.items():
         shown = json.dumps(value, ensure_ascii=False) if isinstance(value, dict) else value
-        sys.stdout.write(f"{field:17}{'' if shown is None else shown}\n")
+        say(printable(f"{field:17}{'' if shown is None else shown}"))
 
 
 def _body(store: Store, found: Delivery) -> dict[str, Any] | None:

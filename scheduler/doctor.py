@@ -1,7 +1,5 @@
 """The command `doctor`: looks a database over and names a remedy for all that is wrong."""
 
-import json
-import sys
 from dataclasses import asdict
 from datetime import timedelta
 from pathlib import Path
@@ -20,7 +18,7 @@ from sublife.events.store import SchemaError, Store, StoreError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SystemClock
-from sublife.scheduler.screen import standard_error, terminal
+from sublife.scheduler.screen import say_json, standard_error, terminal
 
 FINE, FINDINGS, NOT_DONE = 0, 1, 2
 
@@ -62,7 +60,7 @@ def doctor_command(
         complaints.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(NOT_DONE) from error
     if as_json:
-        sys.stdout.write(json.dumps(asdict(found), indent=2, ensure_ascii=False) + "\n")
+        say_json(asdict(found))
     else:
         _show(terminal(), found)
     raise typer.Exit(FINDINGS if found.findings else FINE)

@@ -1,6 +1,5 @@
 """The command `due`: what the calendar brings in the next days, as a table, iCalendar or JSON."""
 
-import json
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
@@ -20,7 +19,7 @@ from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.ics import ExtraMissingError, calendar
 from sublife.scheduler.opened import opened
-from sublife.scheduler.screen import standard_error, terminal
+from sublife.scheduler.screen import say_json, standard_error, terminal
 
 NOT_ALL = 1
 LONGEST_DAYS = 3660
@@ -66,7 +65,7 @@ def due_command(
                     sys.stdout.write(text)
             elif as_json:
                 for each in events:
-                    sys.stdout.write(json.dumps(as_mapping(each), ensure_ascii=False) + "\n")
+                    say_json(as_mapping(each), indent=None)
             else:
                 _show(events, now, until, pauses)
         except ForecastError as error:

@@ -19,9 +19,10 @@ from sublife.events.outbox import (
     try_endpoint,
 )
 from sublife.events.outbox.endpoint import new_secret
+from sublife.events.printable import printable
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.deliveries import FAILED, AsJson, StoreUrl, Tenant, at, opened, print_json
-from sublife.scheduler.screen import terminal
+from sublife.scheduler.screen import say, terminal
 
 SECRET_BYTES = 32
 
@@ -190,5 +191,5 @@ def try_command(
     if as_json:
         print_json({"id": trial, "status": answer.status, "error": answer.error})
     else:
-        sys.stdout.write(f"{trial}: {answer.error or f'answered {answer.status}'}\n")
+        say(printable(f"{trial}: {answer.error or f'answered {answer.status}'}"))
     raise typer.Exit(0 if answer.is_accepted else FAILED)

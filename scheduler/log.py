@@ -24,7 +24,7 @@ from sublife.events.export import (
     write_file,
     write_jsonl,
 )
-from sublife.events.printable import printable
+from sublife.events.printable import printable, printable_lines
 from sublife.events.records import Kind
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
@@ -155,9 +155,18 @@ def _write(records: Iterable[Record], form: Format, path: Path, *, orders: bool)
     standard_error().print(Text(said), soft_wrap=True)
 
 
+class Shown(TextIOWrapper):
+    """A terminal; a file or a pipe gets what is exported as it is."""
+
+    def write(self, text: str, /) -> int:
+        """Write *text* with every character visible."""
+        return super().write(printable_lines(text.replace("\r\n", "\n")))
+
+
 def _print(records: Iterable[Record], sheet: Sheet, form: Format) -> None:
     """Write text to the standard output, in UTF-8 whatever the terminal speaks."""
-    out = TextIOWrapper(sys.stdout.buffer, encoding="utf-8", newline="")
+    kind = Shown if sys.stdout.isatty() else TextIOWrapper
+    out = kind(sys.stdout.buffer, encoding="utf-8", newline="")
     try:
         if form is Format.CSV:
             write_csv(records, sheet, out)

@@ -1,14 +1,15 @@
 """The commands `pause` and `resume`: the calendar stands still, and goes on."""
 
 import getpass
-import sys
 from typing import Annotated
 
 import typer
 
 from sublife.events.pause import PauseError, pause, resume
+from sublife.events.printable import printable
 from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.scheduler.opened import opened
+from sublife.scheduler.screen import say
 
 StoreUrl = Annotated[
     str,
@@ -44,7 +45,7 @@ def pause_command(
     with opened(store, tenant, telling=(PauseError, UnknownLifecycleError)) as found:
         asked_by = by or getpass.getuser()
         known = pause(found, by=asked_by, reason=reason, tenant=tenant, lifecycle=lifecycle)
-    sys.stdout.write(f"{known}\nend it with: {known.remedy}\n")
+    say(f"{printable(str(known))}\nend it with: {printable(known.remedy)}")
 
 
 def resume_command(
@@ -57,6 +58,6 @@ def resume_command(
     with opened(store, tenant, telling=(PauseError,)) as found:
         ended = resume(found, by=by or getpass.getuser(), tenant=tenant, lifecycle=lifecycle)
         others = found.pauses.all()
-    sys.stdout.write(f"resumed: {ended.scope}\n")
+    say(printable(f"resumed: {ended.scope}"))
     for each in others:
-        sys.stdout.write(f"still paused: {each}\n")
+        say(printable(f"still paused: {each}"))

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from typing import Any
 from xml.etree import ElementTree as ET
 
+from sublife.events.printable import printable_json
 from sublife.lifecycle.model import iso
 from sublife.scheduler.replay import Result, total_digest
 
@@ -16,7 +17,7 @@ def as_json(results: Sequence[Result]) -> str:
         "digest": total_digest(results),
         "scenarios": [_scenario(result) for result in results],
     }
-    return json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True)
+    return printable_json(json.dumps(body, indent=2, ensure_ascii=False, sort_keys=True))
 
 
 def _scenario(result: Result) -> dict[str, Any]:

@@ -3,13 +3,12 @@
 import json
 import sys
 from collections.abc import Iterable
-from typing import Any
 
 from rich.console import Console, ConsoleOptions, RenderableType
 from rich.segment import Segment
 from rich.text import Text
 
-from sublife.events.printable import printable, printable_lines
+from sublife.events.printable import printable_json, printable_lines
 
 WIDE = 150
 """Columns of the output where it is not a terminal."""
@@ -58,14 +57,7 @@ def say(text: str) -> None:
     sys.stdout.write(printable_lines(text) + "\n")
 
 
-def as_json(value: Any, *, indent: int | None = None) -> str:
-    """Return *value* as JSON that can be shown: letters as they are, what is not visible escaped.
-
-    A value that JSON has no form for is written as its text.
-    """
+def say_json(value: object, *, indent: int | None = 2) -> None:
+    """Write *value* as JSON, letters as they are; what has no form in JSON is written as text."""
     said = json.dumps(value, indent=indent, ensure_ascii=False, default=str)
-    if said.isascii():
-        return said
-    return "".join(
-        each if each == "\n" or printable(each) == each else json.dumps(each)[1:-1] for each in said
-    )
+    sys.stdout.write(printable_json(said) + "\n")

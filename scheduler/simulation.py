@@ -24,7 +24,7 @@ from sublife.lifecycle.model import iso
 from sublife.scheduler.deliveries import AsJson, StoreUrl, at, print_json
 from sublife.scheduler.log import instant
 from sublife.scheduler.opened import opened
-from sublife.scheduler.screen import standard_error, terminal
+from sublife.scheduler.screen import say, standard_error, terminal
 from sublife.scheduler.telling import tell
 
 STUCK = 1
@@ -91,7 +91,7 @@ def create_command(
     if as_json:
         print_json(_as_mapping(made))
     else:
-        typer.echo(f"{made.tenant} is simulated; its clock shows {iso(made.now)}")
+        say(f"{made.tenant} is simulated; its clock shows {iso(made.now)}")
 
 
 @app.command("show")
@@ -267,7 +267,7 @@ def remove_command(
         typer.confirm(f"Remove the simulated tenant {tenant} with all that is in it?", abort=True)
     with opened(store, None) as open_store:
         count = remove(open_store, tenant)
-    typer.echo(f"{tenant} is removed, with {count:,} subject{'' if count == 1 else 's'}")
+    say(f"{tenant} is removed, with {count:,} subject{'' if count == 1 else 's'}")
 
 
 def fork_command(
@@ -294,7 +294,7 @@ def fork_command(
         print_json({**asdict(done), "now": iso(done.now)})
         return
     count, events = len(done.subjects), f"{done.events:,} event{'' if done.events == 1 else 's'}"
-    typer.echo(
+    say(
         f"{done.tenant} holds {count:,} more subject{'' if count == 1 else 's'} with {events}; "
         f"its clock shows {iso(done.now)}"
     )

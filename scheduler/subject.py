@@ -23,7 +23,7 @@ from sublife.lifecycle.model import Refusal, Snapshot, iso
 from sublife.scheduler.opened import opened
 from sublife.scheduler.replay.going import line_of
 from sublife.scheduler.replay.result import Result
-from sublife.scheduler.screen import terminal
+from sublife.scheduler.screen import say_json, terminal
 from sublife.scheduler.show import show_events
 
 _WIDE = 14
@@ -81,8 +81,7 @@ def show_command(
     with opened(store, tenant, reading=True, telling=(UnknownSubjectError,)) as found:
         looked = _look(found, id_)
     if as_json:
-        said = json.dumps(_as_mapping(looked, lines), indent=2, ensure_ascii=False)
-        sys.stdout.write(said + "\n")
+        say_json(_as_mapping(looked, lines))
         return
     if ids:
         _show_ids(looked, lines)

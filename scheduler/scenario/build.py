@@ -22,7 +22,6 @@ from sublife.scheduler.scenario.fault import faults_of, instead
 from sublife.scheduler.scenario.model import Act, Scenario
 from sublife.scheduler.scenario.shape import DEFAULT, Document, Expect, Given, Step, Who
 
-
 MANY = 100
 """Faults after which the rest of a file is not checked."""
 

@@ -10,7 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from sublife.events.printable import printable, shortened
-from sublife.scheduler.screen import Screen, as_json
+from sublife.scheduler.screen import Screen, say_json
 
 HOSTILE = {
     "\x1b[31m": r"\x1b[31m",
@@ -75,8 +75,12 @@ def test_a_screen_keeps_its_own_styles() -> None:
 
 
 @pytest.mark.parametrize("text", ["\x9b2J", "\u202e", "\U000e0041", "\x1b", "Söhne\u2028"])
-def test_json_for_people_escapes_it_and_says_the_same(text: str) -> None:
-    said = as_json({"name": text}, indent=2)
+def test_json_for_people_escapes_it_and_says_the_same(
+    text: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    say_json({"name": text})
+
+    said = capsys.readouterr().out
 
     assert json.loads(said) == {"name": text}
     assert printable(said.replace("\n", "")) == said.replace("\n", "")
