@@ -59,6 +59,9 @@ class Settings(BaseSettings):
     clock_tolerance_seconds: Annotated[float, Field(gt=0, le=86_400)] = 60
     """How far the system clock may jump, or be ahead of the database's, before it is distrusted."""
 
+    clock_is_right: bool = False
+    """Believe the system clock although the database has later instants, or was long at rest."""
+
     deliver: bool = True
     """Whether facts are posted to the endpoints of every live tenant."""
 

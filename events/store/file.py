@@ -162,8 +162,8 @@ def demand_file(url: str) -> None:
             f"there is no database file {path}, and no folder {path.parent}; check the path"
         )
     raise MissingError(
-        f"there is no database file {path}; check the path, or make the database with "
-        f"sublife migrate --store {url}"
+        f"there is no database file {path}; check the path, or to make the database, run sublife "
+        f"migrate --store {url}"
     )
 
 

@@ -17,13 +17,18 @@ _LOG_PAGES = 4000
 
 
 def configure(engine: Engine, *, reading: bool = False) -> None:
-    """Let every connection of an engine lose nothing, and remember which file it has open.
+    """Let every connection of an engine lose nothing, and have one and the same file open.
 
     Args:
         engine: of ours, on SQLite.
         reading: its connections only read, and leave the file as it is.
     """
     path = path_of(engine.url)
+    first: list[Opened] = []
+
+    def connecting(*_arguments: Any) -> None:
+        for each in first:  # SQLite would make an empty file in place of one that is gone
+            each.demand()
 
     def connected(connection: Any, record: Any) -> None:
         cursor = connection.cursor()
@@ -34,7 +39,9 @@ def configure(engine: Engine, *, reading: bool = False) -> None:
         cursor.close()
         if path is not None and not reading:
             record.info[_OPENED] = opened_at(path)
+            first[:] = first or [record.info[_OPENED]]
 
+    sa_event.listen(engine, "do_connect", connecting)
     sa_event.listen(engine, "connect", connected)
 
 

@@ -1,5 +1,6 @@
 """What every route works with: the store, the limits, the metrics, and who may come in."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -38,6 +39,7 @@ class Interface:
         metrics: what is counted.
         limits: how much a caller may ask.
         tenant: whose rows are shown while there are no tokens.
+        doubt: why the daemon behind it is not ready, as code and sentence; `None` if it is.
         is_local: whether only this machine can reach it; else nobody comes in without a token.
     """
 
@@ -50,6 +52,7 @@ class Interface:
         limits: Limits | None = None,
         tenant: str = "default",
         is_local: bool = False,
+        doubt: Callable[[], tuple[str, str] | None] = lambda: None,
     ) -> None:
         self.store = store
         self.clock = clock or SystemClock()
@@ -57,6 +60,7 @@ class Interface:
         self.limits = limits or Limits()
         self.tenant = tenant
         self.is_local = is_local
+        self.doubt = doubt
         self.buckets = Buckets(self.limits.rate, self.limits.burst)
         self._has_tokens = False
 

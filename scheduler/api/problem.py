@@ -20,6 +20,7 @@ from sublife.events.store import (
     LimitError,
     LiveTenantError,
     LockedError,
+    ReplacedError,
     SimulatedTenantError,
     StoreError,
     UnfitError,
@@ -122,6 +123,9 @@ ANSWERS: Mapping[type[Exception], _Answer] = {
     ConflictError: _Answer(503, "BUSY", "other writers came between; send it again"),
     LockedError: _Answer(503, "BUSY", "another process holds the database; send it again"),
     ExtraMissingError: _Answer(503, "NOT_INSTALLED"),
+    ReplacedError: _Answer(
+        503, "DATABASE", "the database file was lost; nothing is kept until the daemon is restarted"
+    ),
     StoreError: _Answer(503, "DATABASE", "the database cannot do it now; send it again later"),
 }
 """What the database itself says may carry a customer's data, so that is never passed on."""

@@ -11,7 +11,7 @@ import typer
 from rich.markup import escape
 
 from sublife.events.document import DocumentError
-from sublife.events.store import StoreError
+from sublife.events.store import ReplacedError, StoreError
 from sublife.events.stream import SettingError
 from sublife.events.webhook import ExtraMissingError
 from sublife.scheduler.daemon.lock import NoFileError, SecondDaemonError, UnwritableError
@@ -22,7 +22,11 @@ from sublife.scheduler.screen import standard_error
 from sublife.scheduler.settings import PREFIX, Settings, SettingsError, load
 from sublife.scheduler.tracing import TracingError
 
-NOT_DONE = 2
+STOPPED, NOT_DONE = 1, 2
+ENDING: tuple[signal.Signals, ...] = tuple(
+    getattr(signal, name) for name in ("SIGINT", "SIGTERM", "SIGHUP") if hasattr(signal, name)
+)
+"""The signals that end a daemon; Windows has no SIGHUP."""
 _TOLD = (
     StoreError,
     DocumentError,
@@ -42,28 +46,42 @@ def daemon_command(*, config: Path | None = None, **flags: Any) -> None:
 
     Every setting can be given as a flag, in the environment, or in the file of --config.
 
-    Exit status: 0 ended by SIGTERM or SIGINT, with the batch under way done; 2 it cannot start.
+    Exit status: 0 ended by SIGTERM, SIGINT or SIGHUP, with the batch under way done; 1 the SQLite
+    file was deleted, moved or replaced; 2 it cannot start.
     """
     console = standard_error()
     try:
         settings = load(config, flags)
         configure(settings.log_level, settings.log_format)
         run_until_signalled(Daemon(settings, console=console))
+    except ReplacedError as error:
+        console.print(f"[bold red]stopped[/] {escape(str(error))}", soft_wrap=True)
+        raise typer.Exit(STOPPED) from error
     except _TOLD as error:
         console.print(f"[bold red]not done[/] {escape(str(error))}", soft_wrap=True)
         raise typer.Exit(NOT_DONE) from error
 
 
 def run_until_signalled(daemon: Daemon) -> None:
-    """Run a daemon; the first SIGTERM or SIGINT lets it end in order, a second one at once."""
+    """Run a daemon; the first signal lets it end in order, a second one at once, signed off.
+
+    A closed terminal sends SIGHUP; one that is ignored already, as by nohup, stays ignored.
+    """
+    numbers = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]
 
     def end(_number: int, _frame: FrameType | None) -> None:
         daemon.stop()
-        for number in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(number, signal.SIG_DFL)
+        for each in numbers:
+            signal.signal(each, end_at_once)
 
-    for number in (signal.SIGINT, signal.SIGTERM):
-        signal.signal(number, end)
+    def end_at_once(number: int, _frame: FrameType | None) -> None:
+        for each in numbers:
+            signal.signal(each, signal.SIG_DFL)
+        daemon.sign_off()
+        signal.raise_signal(number)
+
+    for each in numbers:
+        signal.signal(each, end)
     daemon.run()
 
 

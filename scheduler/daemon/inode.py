@@ -12,9 +12,6 @@ from pathlib import Path
 
 from sublife.events.store.file import Identity, identity_of
 
-if sys.platform == "linux":
-    import fcntl
-
 _NETWORK = frozenset({"nfs", "nfs4", "cifs", "smb3", "smbfs", "9p", "afs"})
 """File systems that make one kind of lock of the other: ours would keep SQLite out."""
 _MOUNTS = Path("/proc/self/mountinfo")
@@ -38,6 +35,8 @@ def lock(path: Path, identity: Identity) -> bool:
     """
     if sys.platform != "linux" or not _is_local(identity.device):
         return False
+    import fcntl  # noqa: PLC0415 – not on every system
+
     _close_deleted()
     descriptor = _descriptors.get(identity)
     if descriptor is None:
@@ -55,6 +54,8 @@ def lock(path: Path, identity: Identity) -> bool:
 def unlock(identity: Identity) -> None:
     """Free a file again; its descriptor stays open."""
     if sys.platform == "linux" and (descriptor := _descriptors.get(identity)) is not None:
+        import fcntl  # noqa: PLC0415 – not on every system
+
         fcntl.flock(descriptor, fcntl.LOCK_UN)
 
 

@@ -5,6 +5,7 @@ import secrets
 import socket
 from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from importlib.metadata import version
 from threading import Event as Signal
 from threading import Thread
@@ -13,14 +14,15 @@ from rich.console import Console
 
 from sublife.events.logs import log
 from sublife.events.packs import load_pack
-from sublife.events.store import Store, StoreError, UnreachableError
+from sublife.events.store import ReplacedError, Store, StoreError, UnreachableError
 from sublife.events.store.daemon import Daemon as Sign
 from sublife.lifecycle.model import iso
+from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.daemon.beat import Beat
 from sublife.scheduler.daemon.delivering import Delivering
 from sublife.scheduler.daemon.house import keep_house
-from sublife.scheduler.daemon.lock import alone
+from sublife.scheduler.daemon.lock import Held, alone
 from sublife.scheduler.daemon.progress import Progress
 from sublife.scheduler.daemon.serving import serving
 from sublife.scheduler.daemon.settling import Looked, Settling, Witness, database_clock
@@ -38,6 +40,8 @@ TEND_SECONDS = 5.0
 """Between two looks for tenants that have come to have endpoints."""
 HOUSE_AFTER_SECONDS = 60.0
 """So long the start has the database to itself."""
+SIGN_OFF_SECONDS = 2.0
+"""How long a daemon that must end at once waits for the database to take its sign-off."""
 _TICK_SECONDS = 1.0
 SETTLE = "settle"
 
@@ -66,16 +70,27 @@ class Daemon:
         self._witness = witness
         self._console = console
         self._stop = Signal()
+        self._signed: tuple[Store, Sign] | None = None
 
     def stop(self) -> None:
         """Claim nothing more, and leave when the batches and posts under way are done."""
         self._stop.set()
+
+    def sign_off(self) -> None:
+        """Sign off at once, if the database takes it soon; the work under way is not waited for."""
+        if self._signed is None:
+            return
+        leaving = Thread(target=self._leave, args=self._signed, daemon=True)
+        leaving.start()
+        leaving.join(SIGN_OFF_SECONDS)
 
     def run(self) -> None:
         """Work until `stop`; whatever is due already happens first, with its true instants.
 
         Raises:
             SecondDaemonError: another daemon works on the SQLite file.
+            UnwritableError: the SQLite file or its folder cannot be written to.
+            ReplacedError: the SQLite file was deleted, moved or replaced while it was open.
             NoFileError: the database is in memory.
             SchemaError: the tables are not those of this release; the message says what to run.
             StoreError: the database cannot be opened.
@@ -85,29 +100,34 @@ class Daemon:
             SettingError: what the settings say of the event stream cannot be.
             ExtraMissingError: the event stream is asked for, but its extra is not installed.
         """
-        with alone(self.settings.store), ExitStack() as stack:
-            store = self._opened()
+        policy = load_pack(self.settings.policy)
+        with alone(self.settings.store) as held, ExitStack() as stack:
+            store = self._opened(policy)
             if store is None:
                 return
             stack.callback(store.close)
-            self._watch.compare_with_history(store.tenants.latest_at())
+            self._watch.compare_with_history(
+                store.tenants.latest_at(), is_right=self.settings.clock_is_right
+            )
             sign = self._sign()
+            self._signed = store, sign
             stack.callback(self._leave, store, sign)
+            doubt = partial(_doubt, held, self._watch)
             stack.enter_context(
-                serving(store, self.settings, metrics=self.metrics, clock=self._watch)
+                serving(store, self.settings, metrics=self.metrics, clock=self._watch, doubt=doubt)
             )
             stream = stack.enter_context(streaming(store, self.settings, self._stop))
             beat = stack.enter_context(self._working(store, sign, stream))
             log.info("daemon_started", daemon=sign.id, release=sign.release, pid=sign.pid)
             while not self._stop.wait(_TICK_SECONDS):
+                _demand(held)
                 beat.tend()
 
-    def _opened(self) -> Store | None:
+    def _opened(self, policy: Policy) -> Store | None:
         """Open the store; wait for a database that does not answer yet."""
         from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
 
         settings, trouble = self.settings, Trouble()
-        policy = load_pack(settings.policy)
         while not self._stop.is_set():
             try:
                 standing(settings.store).demand()
@@ -193,6 +213,31 @@ class Daemon:
                             beat.ring(SETTLE)
             except StoreError:
                 self._stop.wait(_TICK_SECONDS)
+
+
+def _demand(held: Held | None) -> None:
+    """See that the file is still ours and at its path; PostgreSQL has none.
+
+    Raises:
+        ReplacedError: it is not.
+    """
+    try:
+        if held is not None:
+            held.demand()
+    except ReplacedError as error:
+        log.error("database_lost", reason=str(error))
+        raise
+
+
+def _doubt(held: Held | None, watch: Watch) -> tuple[str, str] | None:
+    """Return why no request can be served well now, as code and sentence; `None` if all is well."""
+    try:
+        if held is not None:
+            held.demand()
+    except ReplacedError:
+        return "DATABASE", "the database file was deleted, moved or replaced; the daemon stops"
+    doubt = watch.doubt()
+    return ("CLOCK", doubt) if doubt else None
 
 
 class Looks:

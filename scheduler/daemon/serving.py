@@ -1,6 +1,6 @@
 """Serves the HTTP interface and sends traces, where the settings say so."""
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
@@ -16,9 +16,21 @@ NO_BEAT_SECONDS = 60.0
 
 @contextmanager
 def serving(
-    store: Store, settings: Settings, *, metrics: Metrics, clock: Clock
+    store: Store,
+    settings: Settings,
+    *,
+    metrics: Metrics,
+    clock: Clock,
+    doubt: Callable[[], tuple[str, str] | None] = lambda: None,
 ) -> Generator[str | None]:
     """Serve while the block runs; yield the address, `None` where nothing is served.
+
+    Args:
+        store: of the database.
+        settings: where, and how much.
+        metrics: what is counted.
+        clock: by which tokens expire.
+        doubt: why the daemon is not ready, as code and sentence.
 
     Raises:
         ListenError: the address cannot be served at, or the extra `api` is not installed.
@@ -43,7 +55,12 @@ def serving(
             beat=timedelta(seconds=NO_BEAT_SECONDS),
         )
         interface = Interface(
-            store, clock=clock, metrics=metrics, limits=limits, tenant=settings.open_tenant
+            store,
+            clock=clock,
+            metrics=metrics,
+            limits=limits,
+            tenant=settings.open_tenant,
+            doubt=doubt,
         )
         server = stack.enter_context(Server(interface, settings.listen))
         yield server.url

@@ -117,8 +117,8 @@ class TestCheck:
         said = Said("--check", "--store", url)
 
         assert (said.status, said.out) == (1, f"found none, wanted {LATEST}: not current\n")
-        assert f"there is no database file {path}; check the path, or make" in said.complaints
-        assert f"sublife migrate --store {url}" in said.complaints
+        assert f"there is no database file {path}; check the path" in said.complaints
+        assert f"run sublife migrate --store {url}" in said.complaints
         assert not path.exists()
 
     def test_another_revision_is_status_1(self, url: str, path: Path) -> None:

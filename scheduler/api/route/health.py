@@ -35,7 +35,7 @@ async def show_health() -> Health:
 
 @router.get("/readyz", openapi_extra=needs(None), response_model=Health)
 def show_readiness(interface: TheInterface) -> Response:
-    """Show whether requests can be served: database, schema, and the last beat of a daemon."""
+    """Show whether requests can be served: file, clock, database, schema, last beat of a daemon."""
     code, sentence = _why_not(interface) or ("", "")
     if code:
         return problem(503, code, sentence, headers={"Retry-After": "1"})
@@ -44,6 +44,8 @@ def show_readiness(interface: TheInterface) -> Response:
 
 def _why_not(interface: Interface) -> tuple[str, str] | None:
     store, longest = interface.store, interface.limits.beat
+    if (doubt := interface.doubt()) is not None:
+        return doubt
     try:
         if not look(store.engine).is_current:
             return "SCHEMA", "the tables are of another release; run sublife migrate"
