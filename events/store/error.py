@@ -50,5 +50,9 @@ class UnfitError(StoreError):
     """A value is beyond what a column can hold; nothing was changed."""
 
 
+class UnfitTextError(UnfitError):
+    """A text has a character that no database text can hold; nothing was changed."""
+
+
 class UnreachableError(StoreError):
     """The database does not answer; what was not committed is not there."""

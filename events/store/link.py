@@ -15,6 +15,7 @@ from sublife.events.store.error import (
     ReadOnlyError,
     StoreError,
     UnfitError,
+    UnfitTextError,
     UnreachableError,
 )
 from sublife.events.store.sqlite import path_of_connection
@@ -28,6 +29,7 @@ _GONE = {"57P01", "57P02", "57P03"}
 _FULL = {"53100", "54000"}
 _UNFIT = "22"
 """PostgreSQL: how codes of data exceptions begin, such as a figure out of range."""
+_NO_TEXT_HOLDS = "which no database text can hold; remove it; nothing was changed"
 _NO_TABLE = "42P01"
 _NO_TABLES = "make our tables in this database with `sublife migrate` first; nothing was changed"
 _SQLITE_BUSY, _SQLITE_LOCKED, _SQLITE_FULL = 5, 6, 13
@@ -69,7 +71,7 @@ class Link:
         try:
             self._cursor.execute(text, values)
             found: list[Any] = self._cursor.fetchall()
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return found
 
@@ -87,7 +89,7 @@ class Link:
             cursor.execute(text, values)
             while found := cursor.fetchmany(size):
                 yield found
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         finally:
             cursor.close()
@@ -101,7 +103,7 @@ class Link:
         """
         try:
             self._cursor.execute(text, values)
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
@@ -109,7 +111,7 @@ class Link:
         """Run a statement once for each of *values*; return how many rows it touched in all."""
         try:
             self._cursor.executemany(text, values)
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
@@ -125,7 +127,7 @@ class Link:
             with self._cursor.copy(text) as stream:
                 for row in rows:
                     stream.write_row(row)
-        except self.dialect.loaded_dbapi.Error as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
@@ -142,6 +144,10 @@ def ours(error: Exception, dialect: Dialect, connection: Any = None) -> StoreErr
         dialect: of the database.
         connection: of the driver, asked for the path of its file; not named if not given.
     """
+    if isinstance(error, UnicodeEncodeError):
+        return UnfitTextError(
+            f"a text has the character U+{ord(error.object[error.start]):04X}, {_NO_TEXT_HOLDS}"
+        )
     if dialect.name == "sqlite":
         path = None if connection is None else path_of_connection(connection)
         return of_sqlite(error, dialect, path)
@@ -204,6 +210,8 @@ def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:
     if (state or "").startswith(_UNFIT):
         return UnfitError(f"a value cannot be written ({said}); nothing was changed")
     driver = dialect.loaded_dbapi
+    if state is None and isinstance(error, driver.DataError) and "NUL" in said:
+        return UnfitTextError(f"a text has the character U+0000, {_NO_TEXT_HOLDS}")
     is_gone = state in _GONE or (state or "08").startswith("08")
     if is_gone and isinstance(error, driver.OperationalError | driver.InterfaceError):
         return UnreachableError(

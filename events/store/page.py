@@ -3,11 +3,12 @@
 import json
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Iterable, Sequence
-from datetime import datetime
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Any, Self, TypeVar, cast
 
 from sublife.events.store.error import StoreError
+from sublife.lifecycle.identifier import unfit_character
 
 T = TypeVar("T")
 
@@ -61,44 +62,50 @@ def cursor_of(question: str, key: Sequence[Any]) -> str:
         question: with whatever makes it another one, such as the tenant and the filters.
         key: the row's; instants in ISO 8601.
     """
-    return urlsafe_b64encode(json.dumps([_mark(question), *key]).encode()).decode().rstrip("=")
+    said = json.dumps([_mark(question, key), *key], ensure_ascii=False)
+    return urlsafe_b64encode(said.encode("utf-8", "surrogatepass")).decode().rstrip("=")
 
 
 def key_of(question: str, cursor: str, names: Sequence[str]) -> dict[str, Any]:
     """Return the key that *cursor* stands behind, by the names of its columns.
 
     Raises:
-        CursorError: it was not given for this question.
+        CursorError: it was not given for this question, or a part of it was changed since.
     """
     try:
         text = urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4))
         mark, *key = cast("list[Any]", json.loads(text))
     except (ValueError, TypeError, RecursionError):
         mark, key = None, []
-    if mark != _mark(question) or len(key) != len(names) or not all(map(_can_be, names, key)):
+    fits = len(key) == len(names) and all(map(_can_be, names, key))
+    if not fits or mark != _mark(question, key):
+        shown = f"{cursor[:40]}…" if len(cursor) > 40 else cursor
         raise CursorError(
-            f'"{cursor}" is no cursor of {question}; give the one that the page before carries, '
+            f"{shown!a} is no cursor of {question}; give the one that the page before carries, "
             "or none to begin"
         )
     return dict(zip(names, key, strict=True))
 
 
-def _mark(question: str) -> str:
-    """Return what tells the cursors of one question from those of all others."""
-    return sha256(question.encode()).hexdigest()[:12]
+def _mark(question: str, key: Sequence[Any]) -> str:
+    """Return what tells a cursor from those of other questions, and from one that was changed."""
+    said = json.dumps([question, *key])
+    return sha256(said.encode()).hexdigest()[:12]
 
 
 def _can_be(name: str, value: object) -> bool:
     """Return whether a column can hold a value: cursors come back from outside."""
     if name in _COUNTS:
         return type(value) is int and 0 <= value <= _HIGHEST
-    if not isinstance(value, str) or "\x00" in value:
+    if not isinstance(value, str) or unfit_character(value) is not None:
         return False
     return not name.endswith("_at") or _is_instant(value)
 
 
 def _is_instant(text: str) -> bool:
     try:
-        return datetime.fromisoformat(text).tzinfo is not None
-    except ValueError:
+        at = datetime.fromisoformat(text)
+        at.astimezone(UTC)
+    except (ValueError, OverflowError):
         return False
+    return at.tzinfo is not None

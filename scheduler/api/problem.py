@@ -30,6 +30,7 @@ from sublife.events.store.delivery import (
     UnknownConsumerError,
     UnknownDeliveryError,
 )
+from sublife.events.store.error import UnfitTextError
 from sublife.events.store.pause import PausedError
 from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.address import AddressError
@@ -116,6 +117,9 @@ ANSWERS: Mapping[type[Exception], _Answer] = {
     OverflowError: _OUT_OF_RANGE,
     InvalidOperation: _OUT_OF_RANGE,
     UnfitError: _OUT_OF_RANGE,
+    UnfitTextError: _Answer(
+        422, "BAD_DATA", "a text has a character that no database can hold; remove it"
+    ),
     CursorError: _Answer(
         400, "BAD_CURSOR", "the cursor is none of this list; follow the link in next, or begin anew"
     ),
