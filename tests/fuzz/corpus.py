@@ -35,6 +35,129 @@ Date-Time,Affected customer,Action,Resource type,id,transaction,subscription,sku
 2024-12-01T10:00:00Z,tailspin,update_order,order,o2,addQuantity,s1,E3,5,P1Y
 """
 SHEETS = (_ACTIVITY, _ORDERS)
+RESOURCE = b"""\
+{
+ "id": "3a9d51c4-7e02-4b6f-8f1e-5c20d7ab9911",
+ "offerId": "CFQ7TTC0XYZ1:0002:CFQ7TTC0XYZ2",
+ "productType": {
+  "id": "OnlineServicesNCE"
+ },
+ "quantity": 30,
+ "creationDate": "2024-10-01T02:35:00Z",
+ "effectiveStartDate": "2024-10-01T00:00:00Z",
+ "commitmentEndDate": "2025-09-30T00:00:00Z",
+ "cancellationAllowedUntilDate": "2024-10-08T02:35:00Z",
+ "refundableQuantity": {
+  "totalQuantity": 1,
+  "details": [
+   {
+    "quantity": 1,
+    "allowedUntilDateTime": "2024-10-08T02:35:00Z"
+   }
+  ]
+ },
+ "scheduledNextTermInstructions": {
+  "product": {
+   "productId": "A",
+   "skuId": "1",
+   "availabilityId": "B",
+   "billingCycle": "annual",
+   "termDuration": "P1Y"
+  },
+  "quantity": 5,
+  "customTermEndDate": null
+ },
+ "status": "active",
+ "autoRenewEnabled": true,
+ "isTrial": false,
+ "suspensionReasons": [],
+ "billingCycle": "monthly",
+ "termDuration": "P1Y"
+}
+"""
+_RECORDS = b"""\
+[
+ {
+  "id": "o1",
+  "referenceCustomerId": "tailspin",
+  "creationDate": "2024-12-01T09:00:00Z",
+  "billingCycle": "monthly",
+  "status": "completed",
+  "lineItems": [
+   {
+    "lineItemNumber": 0,
+    "subscriptionId": "s1",
+    "offerId": "A:1:B",
+    "quantity": 5,
+    "termDuration": "P1Y",
+    "transactionType": "New"
+   },
+   {
+    "lineItemNumber": 1,
+    "subscriptionId": "s2",
+    "offerId": "A:1:B",
+    "quantity": 2,
+    "termDuration": "P1M",
+    "transactionType": "addQuantity"
+   }
+  ]
+ },
+ {
+  "id": "m1",
+  "status": "Completed",
+  "customerTenantId": "tailspin",
+  "currentSubscriptionId": "s1",
+  "newCommerceSubscriptionId": "s3",
+  "catalogItemId": "A:1:B",
+  "quantity": 5,
+  "termDuration": "P1Y",
+  "billingCycle": "Monthly",
+  "purchaseFullTerm": true,
+  "startedTime": "2024-12-01T09:00:00Z",
+  "completedTime": "2024-12-02T09:00:00Z",
+  "addOnMigrations": []
+ },
+ {
+  "id": "m2",
+  "status": "Created",
+  "customerTenantId": "tailspin",
+  "currentSubscriptionId": "s1",
+  "targetDate": "2025-01-01T00:00:00Z",
+  "migrateOnRenewal": false,
+  "createdTime": "2024-12-01T09:00:00Z"
+ },
+ {
+  "id": "e1",
+  "newCommerceMigrationId": "m1",
+  "currentSubscriptionId": "s1",
+  "createdTime": "2024-12-01T09:00:00Z",
+  "eventName": "MigrationCompleted"
+ },
+ {
+  "partnerId": "contoso",
+  "customerId": "tailspin",
+  "resourceType": "subscription",
+  "resourceNewValue": "{\\"quantity\\": 5}",
+  "resourceOldValue": "{\\"quantity\\": 3}",
+  "operationType": "update_subscription",
+  "operationDate": "2024-12-01T09:00:00Z",
+  "operationStatus": "succeeded",
+  "customizedData": [
+   {
+    "key": "SubscriptionId",
+    "value": "s1"
+   }
+  ]
+ },
+ {
+  "EventName": "subscription-updated",
+  "ResourceUri": "http://api/customers/tailspin/subscriptions/s1",
+  "ResourceName": "subscription",
+  "ResourceChangeUtcDate": "2024-12-01T09:00:00Z"
+ }
+]
+"""
+EXPORTS = (RESOURCE, _RECORDS)
 _SCENARIO = """\
 title: {title}
 rules: [SUB-02]
@@ -190,7 +313,7 @@ def _texts(kind: str) -> Iterator[str]:
         case "pack":
             yield from _YAML
             yield from _packs()
-        case "json":
+        case "json" | "resource":
             yield from _JSON
             yield from NASTY_JSON
         case "csv":

@@ -19,7 +19,7 @@ from sublife.events.store import Store
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.replay.result import ReplayError
 from sublife.scheduler.replay.run import run
-from sublife.scheduler.scenario import load
+from sublife.scheduler.scenario import load, loads
 from sublife.scheduler.settings import SettingsError
 from sublife.scheduler.settings import load as load_settings
 from tests.fuzz import corpus
@@ -86,6 +86,23 @@ def _import(path: Path) -> Reader:
     return read
 
 
+def _resource(path: Path) -> Reader:
+    """Return what loads a scenario that begins with an exported resource."""
+    text = (
+        "title: A resource\nrules: [SUB-02]\n"
+        "given: [{subject: s1, at: 2024-12-05T08:00:00Z, customer: tailspin, partner: contoso,\n"
+        f"         resource: {path.name}}}]\n"
+        "steps: [{at: 2024-12-06T00:00:00Z, subject: s1, expect: {state: active}}]\n"
+    )
+    store = Store.open("sqlite://", clock=SimulatedClock(datetime(2000, 1, 1, tzinfo=UTC)))
+
+    def read(content: bytes) -> None:
+        path.write_bytes(content)
+        run(loads(text, path.with_name("given.yaml")), store, tenant=f"fuzz {next(_runs)}")
+
+    return read
+
+
 def _settings(path: Path) -> Reader:
     def read(content: bytes) -> None:
         path.write_bytes(content)
@@ -104,8 +121,12 @@ def _spoil_pack(random_: random.Random) -> bytes:
 
 
 def _spoil_json(random_: random.Random) -> bytes:
-    exports = (*good("examples", "*.json"), *good("examples", "*.jsonl"))
+    exports = (*good("examples", "*.json"), *good("examples", "*.jsonl"), *corpus.EXPORTS)
     return spoiled(random_.choice(exports), random_, NASTY_JSON, ":[{")
+
+
+def _spoil_resource(random_: random.Random) -> bytes:
+    return spoiled(corpus.RESOURCE, random_, NASTY_JSON, ":[{")
 
 
 def _spoil_csv(random_: random.Random) -> bytes:
@@ -121,6 +142,7 @@ KINDS: dict[str, tuple[str, Callable[[Path], Reader], Callable[[random.Random], 
     "scenario": ("fuzz.yaml", _scenario, _spoil_scenario),
     "pack": ("fuzz.yaml", _pack, _spoil_pack),
     "json": ("fuzz.json", _import, _spoil_json),
+    "resource": ("fuzz.json", _resource, _spoil_resource),
     "csv": ("fuzz.csv", _import, _spoil_csv),
     "settings": ("fuzz.toml", _settings, _spoil_settings),
 }
@@ -160,5 +182,5 @@ def test_a_file_that_is_something_else_is_recognized(kind: str, tmp_path: Path, 
 
 @pytest.mark.parametrize("content", [b"", b" \n\t\n", b"\xef\xbb\xbf\n"], ids=ascii)
 def test_an_empty_file_is_said_to_be_empty(kind: str, tmp_path: Path, content: bytes) -> None:
-    with pytest.raises(ERRORS, match=r"is empty|is missing"):
+    with pytest.raises(ERRORS, match=r"is empty|is missing|is no JSON"):
         _reader(kind, tmp_path)(content)
