@@ -51,7 +51,7 @@ def databases(postgresql: str) -> "Databases":
 
 
 @pytest.fixture
-def database(databases: "Databases") -> Iterator[str]:
+def migrated_database(databases: "Databases") -> Iterator[str]:
     """The address of a database whose tables are there and empty."""
     with databases.one() as address:
         yield address

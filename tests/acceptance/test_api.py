@@ -69,7 +69,7 @@ def free_port() -> int:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database with our tables."""
     address = (
-        str(request.getfixturevalue("database"))
+        str(request.getfixturevalue("migrated_database"))
         if request.param == "postgresql"
         else f"sqlite:///{tmp_path / 'store.db'}"
     )

@@ -37,7 +37,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database."""
     if request.param == "sqlite":
         return f"sqlite:///{tmp_path / 'backend.db'}"
-    address = str(request.getfixturevalue("database"))
+    address = str(request.getfixturevalue("migrated_database"))
     return address.replace("postgresql:", "postgresql+psycopg:", 1)
 
 

@@ -19,7 +19,7 @@ PACKS = sorted(path for path in SCENARIOS.rglob("*.yaml") if "packs" in path.par
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that outlives a store."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return f"sqlite:///{tmp_path / 'store.db'}"
 
 

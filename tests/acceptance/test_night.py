@@ -64,10 +64,10 @@ def sow(address: str) -> int:
 
 
 @pytest.fixture
-def settled(database: str) -> tuple[str, list[int], int]:
+def settled(migrated_database: str) -> tuple[str, list[int], int]:
     """The address of a store after the night, what each process did, and the rows before."""
-    rows = sow(database)
-    return database, settled_by_processes(database, NIGHT), rows
+    rows = sow(migrated_database)
+    return migrated_database, settled_by_processes(migrated_database, NIGHT), rows
 
 
 def settled_by_processes(address: str, now: datetime, *more: str) -> list[int]:

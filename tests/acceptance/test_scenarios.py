@@ -88,7 +88,7 @@ def test_the_digests_on_a_sqlite_file_are_the_same(
 
 @pytest.mark.parametrize("jobs", [1, 4])
 def test_the_digests_on_postgresql_are_the_same(
-    computed: dict[str, str], database: str, jobs: int
+    computed: dict[str, str], migrated_database: str, jobs: int
 ) -> None:
     """JSON comes back in another order there, and text may sort in another one."""
-    assert digests("--store", database, "--jobs", str(jobs)) == computed
+    assert digests("--store", migrated_database, "--jobs", str(jobs)) == computed

@@ -24,9 +24,9 @@ _numbers = count(1)
 
 
 @pytest.fixture
-def opened(database: str) -> Iterator[Store]:
+def opened(migrated_database: str) -> Iterator[Store]:
     """A store on PostgreSQL."""
-    store = Store.open(database, clock=SimulatedClock(BEGIN - 1000 * DAY))
+    store = Store.open(migrated_database, clock=SimulatedClock(BEGIN - 1000 * DAY))
     yield store
     store.close()
 
@@ -86,7 +86,7 @@ def test_threads_write_the_history_of_one(opened: Store, workers: int) -> None:
     lived()
 
 
-def test_processes_write_the_history_of_one(opened: Store, database: str) -> None:
+def test_processes_write_the_history_of_one(opened: Store, migrated_database: str) -> None:
     """What one of them has left to another is settled afterwards."""
 
     @given(script=plans(MANY))
@@ -96,7 +96,7 @@ def test_processes_write_the_history_of_one(opened: Store, database: str) -> Non
         clock = SimulatedClock(BEGIN - 1000 * DAY)
         asked(opened.of("default", policy=life.policy, clock=clock), clock, life)
 
-        counts = settled_by_processes(database, UNTIL, "10")
+        counts = settled_by_processes(migrated_database, UNTIL, "10")
         settle(opened, UNTIL)
 
         assert sum(each > 0 for each in counts) > 1

@@ -134,7 +134,7 @@ def kind(request: pytest.FixtureRequest) -> str:
 def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, one of each kind."""
     if kind == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     if kind == "postgresql-partitioned":
         return str(request.getfixturevalue("partitioned_database"))
     return {
@@ -147,7 +147,7 @@ def url(kind: str, request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that several stores can open."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return f"sqlite:///{tmp_path / 'shared.db'}"
 
 

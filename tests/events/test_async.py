@@ -74,7 +74,7 @@ class Desk:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that has an asynchronous driver, one of each kind."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database")).replace(
+        return str(request.getfixturevalue("migrated_database")).replace(
             "postgresql:", "postgresql+psycopg:", 1
         )
     return {
@@ -87,7 +87,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 def shared_url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that several stores can open."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return f"sqlite:///{tmp_path / 'shared.db'}"
 
 
@@ -379,7 +379,7 @@ class TestConcurrency:
 
         run(url, work)
 
-    def test_the_loop_goes_on_while_a_task_waits_for_a_lock(self, database: str) -> None:
+    def test_the_loop_goes_on_while_a_task_waits_for_a_lock(self, migrated_database: str) -> None:
         """Waiting for the database is no waiting for anybody else."""
 
         async def work(desk: Desk) -> None:
@@ -395,9 +395,11 @@ class TestConcurrency:
             assert other.accepted
             assert (await waiting).accepted
 
-        run(database, work)
+        run(migrated_database, work)
 
-    def test_a_deadlock_among_tasks_of_ours_is_nobodys_business(self, database: str) -> None:
+    def test_a_deadlock_among_tasks_of_ours_is_nobodys_business(
+        self, migrated_database: str
+    ) -> None:
         """The store tries again by itself, as the sync one does."""
 
         async def work(desk: Desk) -> None:
@@ -406,9 +408,9 @@ class TestConcurrency:
             settling = [desk.store.settle(TERM_END + n * DAY) for n in range(3)]
             await asyncio.gather(*(desk.store.submit(each) for each in events), *settling)
 
-        run(database, work)
+        run(migrated_database, work)
 
-    def test_a_conflict_in_a_hosts_transaction_is_told(self, database: str) -> None:
+    def test_a_conflict_in_a_hosts_transaction_is_told(self, migrated_database: str) -> None:
         """As in the sync store: roll back and run all of it again."""
 
         async def work(desk: Desk) -> None:
@@ -428,15 +430,15 @@ class TestConcurrency:
                 assert (await store.submit(event)).accepted
                 await session.commit()
 
-        run(database, work)
+        run(migrated_database, work)
 
-    def test_a_lost_connection_must_be_rolled_back(self, database: str) -> None:
+    def test_a_lost_connection_must_be_rolled_back(self, migrated_database: str) -> None:
         async def work(desk: Desk) -> None:
             event = desk.purchase("s1")
             async with AsyncSession(desk.store.engine) as session:
                 store = desk.store.within(session)
                 await store.submit(desk.purchase("s0"))
-                await _end_others(database)
+                await _end_others(migrated_database)
                 with pytest.raises(UnreachableError):
                     await store.submit(event)
                 with pytest.raises(InvalidRequestError, match="invalid transaction"):
@@ -446,7 +448,7 @@ class TestConcurrency:
                 await session.commit()
             assert list(await desk.store.run_sync(Store.all)) == ["s1"]
 
-        run(database, work)
+        run(migrated_database, work)
 
 
 async def _end_others(url: str) -> None:

@@ -169,7 +169,7 @@ def open_host(
                 url = str(request.getfixturevalue("partitioned_database"))
                 desk, engine = open_desk(url), plain(url)
             case _:
-                url = str(request.getfixturevalue("database"))
+                url = str(request.getfixturevalue("migrated_database"))
                 level = {
                     "repeatable-read": "REPEATABLE READ",
                     "serializable": "SERIALIZABLE",
@@ -936,7 +936,7 @@ class TestWrongHosts:
         url = (
             f"sqlite:///{tmp_path / 'empty.db'}"
             if kind == "sqlite"
-            else str(request.getfixturevalue("database"))
+            else str(request.getfixturevalue("migrated_database"))
         )
         engine = plain(url, poolclass=NullPool)
         HostTable.metadata.create_all(engine)

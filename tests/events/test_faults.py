@@ -143,15 +143,15 @@ class TestLostConnections:
 
     @pytest.mark.parametrize("number", range(1, 6))
     def test_a_lost_connection_is_made_again_and_the_event_taken_once(
-        self, database: str, open_desk: OpenDesk, number: int
+        self, migrated_database: str, open_desk: OpenDesk, number: int
     ) -> None:
         """Between any two statements of a submit: the next attempt does all of it."""
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         desk.sell("s1")
         event = desk.event("add_seats", "s1", MID_TERM, ChangeSeats(5))
         desk.clock.move(MID_TERM)
 
-        with before_statement(number, lambda: self.end_connections(database)) as hits:
+        with before_statement(number, lambda: self.end_connections(migrated_database)) as hits:
             outcome = submit(desk.store, event)
 
         assert hits == [number]
@@ -161,14 +161,14 @@ class TestLostConnections:
 
     @pytest.mark.parametrize("number", range(1, 5))
     def test_a_lost_connection_moves_a_due_subject_once(
-        self, database: str, open_desk: OpenDesk, number: int
+        self, migrated_database: str, open_desk: OpenDesk, number: int
     ) -> None:
         """Between any two statements of a batch."""
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         desk.sell("s1", autorenew=False)
         desk.clock.move(TERM_END)
 
-        with before_statement(number, lambda: self.end_connections(database)) as hits:
+        with before_statement(number, lambda: self.end_connections(migrated_database)) as hits:
             settled = settle(desk.store, TERM_END)
 
         assert hits == [number]
@@ -176,10 +176,10 @@ class TestLostConnections:
         assert [each.sequence for each in desk.store.history("s1")] == [1, 2, 3, 4]
 
     def test_a_server_that_is_gone_is_named_with_what_to_do(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """No answer at all: the caller is told that trying again is safe."""
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         desk.sell("s1")
         nowhere = Store(
             open_engine("postgresql:///none?host=/nowhere"),
@@ -347,13 +347,13 @@ class TestTheSameEventAtOnce:
 
 class TestDeadlocks:
     def test_two_events_that_lock_each_others_subjects_both_happen(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """TRM-34 both ways at once: each holds its own subject and wants the other's.
 
         What a submit can lock ahead, in order, is not locked ahead here, or nothing could go wrong.
         """
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         desk.sell("s1")
         desk.sell("s2", product=E5)
         there = desk.event("upgrade", "s1", MID_TERM, Upgrade(E5, quantity=10, into="s2"))
@@ -386,10 +386,10 @@ class TestDeadlocks:
         assert back.id in {each.event.id for each in desk.store.history("s2")}
 
     def test_requests_that_read_a_whole_customer_do_not_starve_each_other(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """TRM-33: each of them counts the seats of all; eight at once, every one taken at once."""
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         small = Product("BP", "Business Premium", smb=True)
         for number in range(4):
             desk.sell(f"s{number}", product=small, quantity=5)
@@ -425,10 +425,10 @@ class TestBetweenClaimAndWrite:
         tx.accept(event, decision, recorded_at=TERM_END)
 
     def test_a_write_on_what_has_changed_since_is_refused(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """Two connections, and the lock of the claim taken away: the version is checked too."""
-        desk, other = open_desk(database), open_desk(database)
+        desk, other = open_desk(migrated_database), open_desk(migrated_database)
         desk.sell("s1", autorenew=False)
 
         def lapse_meanwhile() -> None:
@@ -454,10 +454,10 @@ class TestBetweenClaimAndWrite:
             getattr(ours, name).update(getattr(theirs, name))
 
     def test_a_renewal_waits_for_the_batch_that_holds_the_subject(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """Claimed is locked: the user's event is decided on what the batch has left."""
-        desk, other = open_desk(database), open_desk(database)
+        desk, other = open_desk(migrated_database), open_desk(migrated_database)
         desk.sell("s1", autorenew=False)
         desk.clock.move(TERM_END)
         other.clock.move(TERM_END)
@@ -483,10 +483,10 @@ class TestBetweenClaimAndWrite:
         assert desk.subscription("s1").state == "grace"
 
     def test_a_batch_passes_over_what_a_renewal_holds(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """The user came first: the renewed subscription is not expired."""
-        desk, other = open_desk(database), open_desk(database)
+        desk, other = open_desk(migrated_database), open_desk(migrated_database)
         desk.sell("s1", autorenew=False)
         desk.sell("s2", autorenew=False)
         desk.clock.move(TERM_END)

@@ -76,11 +76,11 @@ class Between:
 
 
 @pytest.fixture
-def begin(database: str, open_desk: OpenDesk) -> Begin:
+def begin(migrated_database: str, open_desk: OpenDesk) -> Begin:
     """Opens a desk on PostgreSQL where all of a script has been asked for."""
 
     def begun(script: Iterable[Event]) -> "Desk":
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         for event in script:
             assert give(desk, event).accepted
         return desk
@@ -90,13 +90,13 @@ def begin(database: str, open_desk: OpenDesk) -> Begin:
 
 @pytest.fixture
 def between(
-    database: str, open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
+    migrated_database: str, open_desk: OpenDesk, monkeypatch: pytest.MonkeyPatch
 ) -> Callable[["Desk", datetime], Between]:
     """Lets a second worker come between."""
 
     def coming(desk: "Desk", now: datetime) -> Between:
         desk.clock.move(now)
-        second = Between(open_desk(database).store)
+        second = Between(open_desk(migrated_database).store)
         prefetch = Intake.prefetch
 
         def prefetched(intake: Intake, due: Iterable[str]) -> None:

@@ -146,12 +146,12 @@ class TestWithin:
         engine.dispose()
 
     def test_a_host_that_began_before_the_simulation_does_not_write_live_rows(
-        self, database: str, open_desk: OpenDesk
+        self, migrated_database: str, open_desk: OpenDesk
     ) -> None:
         """In REPEATABLE READ it cannot see that there is one."""
-        live = open_desk(database)
+        live = open_desk(migrated_database)
         live.clock.move(LIVE_AT)
-        url = database.replace("postgresql:", "postgresql+psycopg:", 1)
+        url = migrated_database.replace("postgresql:", "postgresql+psycopg:", 1)
         engine = create_engine(url, isolation_level="REPEATABLE READ")
         with Session(engine) as session:
             store = live.store.of("other").within(session)

@@ -194,10 +194,10 @@ class TestNotices:
             assert (before, notices.wait(SOON)) == (False, True)
 
     def test_nobody_is_told_of_a_far_one_on_postgresql(
-        self, database: str, open_desk: Callable[..., "Desk"]
+        self, migrated_database: str, open_desk: Callable[..., "Desk"]
     ) -> None:
         """The beat comes early enough for it."""
-        here, there = open_desk(database), open_desk(database)
+        here, there = open_desk(migrated_database), open_desk(migrated_database)
 
         with here.store.notices() as notices:
             there.sell("s1")
@@ -205,10 +205,10 @@ class TestNotices:
             assert not notices.wait(0.5)
 
     def test_nobody_is_told_by_who_settles_on_postgresql(
-        self, database: str, open_desk: Callable[..., "Desk"]
+        self, migrated_database: str, open_desk: Callable[..., "Desk"]
     ) -> None:
         """It goes on until nothing is due, and looks for itself what comes next."""
-        here, there = open_desk(database), open_desk(database)
+        here, there = open_desk(migrated_database), open_desk(migrated_database)
         there.sell("s1", autorenew=False)
         there.sell("s2", autorenew=False)
 
@@ -218,10 +218,10 @@ class TestNotices:
             assert not notices.wait(0.5)
 
     def test_a_lost_connection_is_told(
-        self, database: str, open_desk: Callable[..., "Desk"]
+        self, migrated_database: str, open_desk: Callable[..., "Desk"]
     ) -> None:
         """Whoever hears begins anew."""
-        here, there = open_desk(database), open_desk(database)
+        here, there = open_desk(migrated_database), open_desk(migrated_database)
         end_others = text(
             "SELECT pg_terminate_backend(pid) FROM pg_stat_activity "
             "WHERE datname = current_database() AND pid <> pg_backend_pid()"

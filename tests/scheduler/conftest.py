@@ -89,7 +89,7 @@ def play(store: Store) -> Callable[[str], Result]:
 def database(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database of each kind, for commands that open it by themselves."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return f"sqlite:///{tmp_path / 'store.db'}"
 
 

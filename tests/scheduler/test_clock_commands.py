@@ -40,7 +40,7 @@ class Said:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a store with three live subscriptions of two customers."""
     if request.param == "postgresql":
-        address = str(request.getfixturevalue("database"))
+        address = str(request.getfixturevalue("migrated_database"))
     else:
         address = f"sqlite:///{tmp_path / 'store.db'}"
     store = Store.open(address, clock=SimulatedClock(SOLD_AT), tenant="live")

@@ -121,13 +121,13 @@ def test_a_clock_that_is_behind_is_found(
 
 
 def test_a_clock_that_differs_from_the_databases_is_found(
-    postgresql: str, database: str, sublife: Sublife, set_now: Callable[[datetime], None]
+    postgresql: str, migrated_database: str, sublife: Sublife, set_now: Callable[[datetime], None]
 ) -> None:
     """PostgreSQL has a clock of its own."""
-    Store.open(database, clock=SystemClock()).close()
+    Store.open(migrated_database, clock=SystemClock()).close()
     set_now(datetime.now(UTC) + DAY)  # noqa: TID251 – the database's clock goes by the real one
 
-    said = sublife("doctor", "--store", database)
+    said = sublife("doctor", "--store", migrated_database)
 
     assert said.status == 1
     assert "ahead of the database's" in said.out

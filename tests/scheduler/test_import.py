@@ -55,7 +55,7 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of a database with our tables and nothing in them."""
     address = f"sqlite:///{tmp_path / 'subscriptions.db'}"
     if request.param == "postgresql":
-        address = str(request.getfixturevalue("database"))
+        address = str(request.getfixturevalue("migrated_database"))
     upgrade(address)
     return address
 

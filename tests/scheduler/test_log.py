@@ -256,16 +256,16 @@ class TestStore:
         assert f"there is no database file {path}" in said.complaints
         assert not path.exists()
 
-    def test_it_works_on_postgresql_too(self, database: str) -> None:
+    def test_it_works_on_postgresql_too(self, migrated_database: str) -> None:
         """One command for every database."""
         clock = SimulatedClock(datetime(2024, 10, 1, 2, 35, tzinfo=UTC))
-        store = Store.open(database, clock=clock)
+        store = Store.open(migrated_database, clock=clock)
         order = Purchase("tailspin", "contoso", Product("E3"), 30, Term.P1Y, Billing.MONTHLY)
         amy = Actor(ActorKind.USER, "amy")
         submit(store, Event("order-1", "purchase", "s1", clock.now(), amy, order))
         store.close()
 
-        said = Said("--store", database, "--all", "--orders", "--jsonl", "-")
+        said = Said("--store", migrated_database, "--all", "--orders", "--jsonl", "-")
 
         assert said.status == 0
         assert json.loads(said.out)["subscription"] == "s1"

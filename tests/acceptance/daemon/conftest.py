@@ -21,7 +21,7 @@ PATIENCE_SECONDS = 900
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database that several processes can open."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return f"sqlite:///{tmp_path / 'store.db'}"
 
 

@@ -160,15 +160,15 @@ def test_what_is_written_meanwhile_wakes_it_before_its_beat(
 
 
 def test_a_database_that_was_away_is_worked_on_again(
-    database: str,
+    migrated_database: str,
     postgresql: str,
     command: Callable[..., "Started"],
     wait_until: WaitUntil,
 ) -> None:
     """It is told once, and nobody has to start the daemon anew."""
-    store = Store.open(database, clock=SystemClock())
+    store = Store.open(migrated_database, clock=SystemClock())
     name = sql.Identifier(str(store.engine.url.database))
-    daemon = command("--store", database, "--log-format", "json")
+    daemon = command("--store", migrated_database, "--log-format", "json")
     wait_until(lambda: bool(store.daemons.all()))
     store.close()
 

@@ -90,7 +90,7 @@ def known() -> Iterator[None]:
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Store]:
     """An empty store on each database."""
     urls = {"sqlite-memory": "sqlite://", "sqlite-file": f"sqlite:///{tmp_path / 'store.db'}"}
-    url = urls.get(request.param) or str(request.getfixturevalue("database"))
+    url = urls.get(request.param) or str(request.getfixturevalue("migrated_database"))
     opened = Store.open(url, clock=SimulatedClock(LAST))
     yield opened
     opened.close()

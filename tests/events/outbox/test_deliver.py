@@ -468,11 +468,11 @@ class TestACrash:
         assert sorted(subjects) == sorted(f"s{number}" for number in range(10))
 
     def test_what_another_process_is_claiming_is_left_to_it(
-        self, database: str, open_desk: Callable[..., "Desk"], connect: Connect
+        self, migrated_database: str, open_desk: Callable[..., "Desk"], connect: Connect
     ) -> None:
         """PostgreSQL: its transaction is still open, and nobody waits for it."""
-        _be_impatient(database)
-        desk = open_desk(database)
+        _be_impatient(migrated_database)
+        desk = open_desk(migrated_database)
         for number in range(3):
             desk.sell(f"s{number}")
         connect(desk)
@@ -486,11 +486,11 @@ class TestACrash:
         assert [each.fact.subject for each in claimed] == ["s0", "s2"]
 
     def test_a_relay_and_a_mark_wait_for_each_other(
-        self, database: str, open_desk: Callable[..., "Desk"], connect: Connect
+        self, migrated_database: str, open_desk: Callable[..., "Desk"], connect: Connect
     ) -> None:
         """PostgreSQL: else a fact could be put behind one that ends at this moment, for ever."""
-        _be_impatient(database, "100ms")
-        desk = open_desk(database)
+        _be_impatient(migrated_database, "100ms")
+        desk = open_desk(migrated_database)
         desk.sell("s1")
         connect(desk)
         relay(desk.store, SOLD_AT)

@@ -301,9 +301,9 @@ class TestOutOfOrderCommits:
     """PostgreSQL: the transaction with the lower number commits last."""
 
     def test_no_fact_is_passed_over(
-        self, database: str, open_desk: OpenDesk, connect: Connect
+        self, migrated_database: str, open_desk: OpenDesk, connect: Connect
     ) -> None:
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         connect(desk)
         with open_transaction(desk.store) as early:
             desk.sell("later-number")
@@ -319,9 +319,9 @@ class TestOutOfOrderCommits:
         assert in_order(found(desk))
 
     def test_what_was_committed_before_goes_on_meanwhile(
-        self, database: str, open_desk: OpenDesk, connect: Connect
+        self, migrated_database: str, open_desk: OpenDesk, connect: Connect
     ) -> None:
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         connect(desk)
         desk.sell("before")
         with open_transaction(desk.store):
@@ -333,10 +333,10 @@ class TestOutOfOrderCommits:
         assert relay(desk.store, SOLD_AT) == 2
 
     def test_a_subject_stays_in_order_when_a_host_got_its_number_early(
-        self, database: str, open_desk: OpenDesk, connect: Connect
+        self, migrated_database: str, open_desk: OpenDesk, connect: Connect
     ) -> None:
         """The host's number is lower than that of the change before, which it waits for."""
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         connect(desk)
         desk.sell("s1")
         with open_transaction(desk.store) as early:
@@ -354,9 +354,9 @@ class TestOutOfOrderCommits:
         assert in_order(found(desk))
 
     def test_what_a_host_rolled_back_is_not_handed_on(
-        self, database: str, open_desk: OpenDesk, connect: Connect
+        self, migrated_database: str, open_desk: OpenDesk, connect: Connect
     ) -> None:
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         connect(desk)
         with desk.store.engine.connect() as connection, connection.begin() as undone:
             desk.clock.move(SOLD_AT)
@@ -369,19 +369,19 @@ class TestOutOfOrderCommits:
         assert {subject for subject, *_ in found(desk)} == {"s2"}
 
     def test_many_writers_and_relays_lose_and_double_nothing(
-        self, database: str, open_desk: OpenDesk, connect: Connect
+        self, migrated_database: str, open_desk: OpenDesk, connect: Connect
     ) -> None:
         """Writers commit in any order while two relays follow."""
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         connect(desk)
         desk.clock.move(SOLD_AT)
         writers = [
-            Thread(target=_sell_many, args=(open_desk(database), f"w{number}", 15))
+            Thread(target=_sell_many, args=(open_desk(migrated_database), f"w{number}", 15))
             for number in range(4)
         ]
         counts: list[int] = []
         followers = [
-            Thread(target=_follow, args=(open_desk(database), writers, counts)) for _ in range(2)
+            Thread(target=_follow, args=(open_desk(migrated_database), writers, counts)) for _ in range(2)
         ]
         for each in (*writers, *followers):
             each.start()
@@ -424,9 +424,9 @@ class TestARestoredDatabase:
     """PostgreSQL: a dump brings the numbers of another server along."""
 
     def test_following_it_is_refused_until_the_numbers_are_lowered(
-        self, database: str, open_desk: OpenDesk, connect: Connect
+        self, migrated_database: str, open_desk: OpenDesk, connect: Connect
     ) -> None:
-        desk = open_desk(database)
+        desk = open_desk(migrated_database)
         desk.sell("s1")
         connect(desk)
         relay(desk.store, SOLD_AT)

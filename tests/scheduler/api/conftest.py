@@ -179,7 +179,7 @@ class Door:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, one of each kind."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return "sqlite://" if request.param == "sqlite-memory" else f"sqlite:///{tmp_path / 'a.db'}"
 
 

@@ -205,11 +205,11 @@ def test_a_pointer_leaves_out_what_is_no_part_of_the_document() -> None:
 
 
 def test_an_amount_that_the_column_does_not_hold_is_the_callers_matter(
-    database: str, open_door: Callable[..., "Door"]
+    migrated_database: str, open_door: Callable[..., "Door"]
 ) -> None:
     """PostgreSQL keeps 16 digits before the point; sending it again would never help."""
     price = {"unit": "99999999999999999999", "currency": "EUR"}
-    client = open_door(database).client(Role.OPERATE)
+    client = open_door(migrated_database).client(Role.OPERATE)
 
     answer = client.ask("sub-1", "purchase", {**PURCHASE, "price": price})
 

@@ -80,7 +80,7 @@ class Shop:
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
     """The address of an empty database, one of each kind."""
     if request.param == "postgresql":
-        return str(request.getfixturevalue("database"))
+        return str(request.getfixturevalue("migrated_database"))
     return "sqlite://" if request.param == "sqlite-memory" else f"sqlite:///{tmp_path / 'shop.db'}"
 
 

@@ -234,12 +234,12 @@ class TestStuck:
 class TestSlowTenants:
     def test_a_tenant_that_waits_for_somebody_holds_up_no_other(
         self,
-        database: str,
+        migrated_database: str,
         open_shop: "Callable[[str], Shop]",
         monkeypatch: pytest.MonkeyPatch,
     ) -> None:
         """It keeps one worker busy; it can only end here when the other tenant is served."""
-        shop = open_shop(database)
+        shop = open_shop(migrated_database)
         shop.sell("s1", "a-slow")
         shop.sell("s1", "quick")
         shop.clock.move(TERM_END)
