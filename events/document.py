@@ -144,7 +144,7 @@ def _whole(loader: Any, node: yaml.ScalarNode) -> int:
         found = None
     if found is None or len(text) > 4 * _DIGITS or abs(found) >= 10**_DIGITS:
         remedy = f"write a number of at most {_DIGITS} digits, or put a text in quotes"
-        raise _wrong(f'"{text}" is no whole number that can be used; {remedy}', node)
+        raise _wrong(f'"{text}" is not a whole number that can be used; {remedy}', node)
     return found
 
 
@@ -159,7 +159,7 @@ def _timestamp(loader: Any, node: yaml.ScalarNode) -> object:
     text = str(loader.construct_scalar(node))
     if loader.timestamp_regexp.match(text) is None:
         raise _wrong(
-            f'"{text}" is no date or instant; write 2024-10-01 or 2024-10-01T00:00:00Z', node
+            f'"{text}" is not a date or an instant; write 2024-10-01 or 2024-10-01T00:00:00Z', node
         )
     try:
         found: object = loader.construct_yaml_timestamp(node)

@@ -78,7 +78,7 @@ def _chain(path: Path) -> tuple[_Document, ...]:
             return tuple(documents)
         name = document.content["extends"]
         if not isinstance(name, str) or not name.strip():
-            said = f"{name!r} is no pack; write the name of one, or the path of a .yaml file"
+            said = f"{name!r} is not a pack; write the name of one, or the path of a .yaml file"
             raise faulty(str(document.path), document.text, [Fault(("extends",), said)])
         if len(documents) == _LONGEST_CHAIN:
             said = f"more than {_LONGEST_CHAIN} packs extend each other; put some of them together"

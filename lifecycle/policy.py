@@ -317,7 +317,7 @@ class _Checker:
 
     def _name(self, name: object) -> None:
         """See that a pack has a name that can stand on every fact."""
-        problem = f"{name!r} is no name of a pack; write a word such as our-terms, in quotes"
+        problem = f"{name!r} is not a name for a pack; write a word such as our-terms, in quotes"
         if not isinstance(name, str):
             self._fault(("pack",), problem)
         elif not name.strip() or name != name.strip() or not name.isprintable() or "@" in name:
@@ -329,7 +329,7 @@ class _Checker:
         """See that what is there for people is text."""
         for key in keys:
             if key in body and not isinstance(body[key], str):
-                self._fault((*path, key), f"{body[key]!r} is no text; put it in quotes")
+                self._fault((*path, key), f"{body[key]!r} is not text; put it in quotes")
 
     def switches(self, known: Mapping[str, tuple[str, ...]]) -> dict[str, Switch]:
         """Return the sound switches; every known one must be there, no other may."""
@@ -492,7 +492,7 @@ class _Checker:
             return None
         first, last = _YEARS
         if not first <= at.year < last:
-            self._fault(path, f"{value} is not from {first} to {last - 1}; mend the year")
+            self._fault(path, f"{value} is not from {first} to {last - 1}; correct the year")
             return None
         return at
 

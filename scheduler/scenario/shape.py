@@ -17,7 +17,7 @@ def _instant(value: object) -> datetime:
     if isinstance(value, datetime):
         at = utc(value)
         if not _YEARS[0] <= at.year < _YEARS[1]:
-            raise ValueError(f"{at} is not from {_YEARS[0]} to {_YEARS[1] - 1}; mend the year")
+            raise ValueError(f"{at} is not from {_YEARS[0]} to {_YEARS[1] - 1}; correct the year")
         return at
     given = repr(value) if isinstance(value, str) else str(value)
     raise ValueError(f"{given} is no instant; write 2024-10-01T00:00:00Z")

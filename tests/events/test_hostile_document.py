@@ -27,9 +27,9 @@ def _refused(text: str) -> str:
     [
         ("!!bool maybe", '"maybe" is neither true nor false; write one of them'),
         ("!!bool 1", '"1" is neither true nor false'),
-        ("!!int x", '"x" is no whole number'),
+        ("!!int x", '"x" is not a whole number'),
         ("!!float x", '"x" is no decimal number; write 12.50'),
-        ("!!timestamp x", '"x" is no date or instant; write 2024-10-01'),
+        ("!!timestamp x", '"x" is not a date or an instant; write 2024-10-01'),
         ("!!timestamp 2024-13-45", '"2024-13-45" is no date or instant'),
         ("2024-13-45", '"2024-13-45" is no date or instant'),
         ("2024-10-01T25:00:00Z", "is no date or instant"),
