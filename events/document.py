@@ -262,36 +262,53 @@ def _loaded(text: str) -> tuple[yaml.Node | None, object]:
         node: yaml.Node | None = loader.get_single_node()
         if node is None:
             return None, None
-        if "*" in text or "\\" in text:
+        if "*" in text and "&" in text:
             _measure(node)
+        if any(each in text for each in _ZERO):
+            _see_that_none_is_zero(node)
         return node, loader.construct_document(node)
     finally:
         loader.dispose()
 
 
 def _measure(root: yaml.Node) -> None:
-    """See that aliases do not repeat too much or themselves, and that no text has U+0000."""
+    """See that aliases do not repeat too much or themselves."""
     sizes: dict[int, int] = {}
     open_: set[int] = set()
     waiting: list[tuple[yaml.Node, bool]] = [(root, False)]
     while waiting:
         node, is_left = waiting.pop()
+        key = id(node)
+        if is_left:
+            open_.discard(key)
+            sizes[key] = 1 + sum(sizes.get(id(each), 1) for each in _inner(node))
+            if sizes[key] > _EXPANDED:
+                problem = f"its aliases repeat more than {_EXPANDED:,} values; write fewer"
+                raise _wrong(problem, node)
+        elif key in open_:
+            raise _wrong("an alias repeats what it stands in; write it out", node)
+        elif key not in sizes:
+            open_.add(key)
+            waiting.append((node, True))
+            inner = _inner(node)
+            waiting.extend([(each, False) for each in inner if type(each) is not yaml.ScalarNode])
+
+
+_ZERO = ("\\0", "\\x00", "\\u0000", "\\U00000000")
+"""How YAML may write U+0000."""
+
+
+def _see_that_none_is_zero(root: yaml.Node) -> None:
+    """See that no text has U+0000, which no database keeps."""
+    waiting, seen = [root], set[int]()
+    while waiting:
+        node = waiting.pop()
         if isinstance(node, yaml.ScalarNode):
             if "\x00" in node.value:
                 raise _wrong("a text has the character U+0000; take it out", node)
-            sizes[id(node)] = 1
-        elif is_left:
-            open_.discard(id(node))
-            sizes[id(node)] = 1 + sum(sizes[id(each)] for each in _inner(node))
-            if sizes[id(node)] > _EXPANDED:
-                problem = f"its aliases repeat more than {_EXPANDED:,} values; write fewer"
-                raise _wrong(problem, node)
-        elif id(node) in open_:
-            raise _wrong("an alias repeats what it stands in; write it out", node)
-        elif id(node) not in sizes:
-            open_.add(id(node))
-            waiting.append((node, True))
-            waiting.extend((each, False) for each in _inner(node))
+        elif id(node) not in seen:
+            seen.add(id(node))
+            waiting.extend(_inner(node))
 
 
 def _inner(node: yaml.Node) -> list[yaml.Node]:
