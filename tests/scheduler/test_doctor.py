@@ -284,10 +284,16 @@ def test_months_without_partitions_are_found(
     }
 
 
-def test_tables_that_are_not_there_are_found(database: str, sublife: Sublife) -> None:
+@pytest.mark.parametrize("kind", ["sqlite", "postgresql"])
+def test_tables_that_are_not_there_are_found(
+    kind: str, request: pytest.FixtureRequest, tmp_path: Path, sublife: Sublife
+) -> None:
     """With what to run; nothing else can be looked at."""
-    if database.startswith("sqlite"):
-        Path(database.removeprefix("sqlite:///")).touch()
+    if kind == "postgresql":
+        database = str(request.getfixturevalue("empty_database"))
+    else:
+        database = f"sqlite:///{tmp_path / 'empty.db'}"
+        (tmp_path / "empty.db").touch()
 
     said = sublife("doctor", "--store", database, "--json")
 

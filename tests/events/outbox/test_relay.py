@@ -381,7 +381,8 @@ class TestOutOfOrderCommits:
         ]
         counts: list[int] = []
         followers = [
-            Thread(target=_follow, args=(open_desk(migrated_database), writers, counts)) for _ in range(2)
+            Thread(target=_follow, args=(open_desk(migrated_database), writers, counts))
+            for _ in range(2)
         ]
         for each in (*writers, *followers):
             each.start()
