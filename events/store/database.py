@@ -16,9 +16,10 @@ from sublife.events.store.error import (
     ReadOnlyError,
     StoreError,
     UnreachableError,
+    damaged,
 )
 from sublife.events.store.file import address_of, path_of, read_only
-from sublife.events.store.link import Link, damaged, of_sqlite, ours
+from sublife.events.store.link import Link, of_sqlite, ours
 from sublife.events.store.sqlite import configure, demand_same_file
 
 E = TypeVar("E")

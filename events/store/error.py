@@ -56,3 +56,11 @@ class UnfitTextError(UnfitError):
 
 class UnreachableError(StoreError):
     """The database does not answer; what was not committed is not there."""
+
+
+def damaged(says: str) -> DamagedError:
+    """Return that a file is damaged, and where to start."""
+    return DamagedError(
+        f"{says}; stop what writes to it, keep a copy, and restore the latest backup. "
+        "`PRAGMA integrity_check` in the sqlite3 shell lists what is broken"
+    )

@@ -1,6 +1,7 @@
 """One driver connection inside one transaction, and the driver's errors as ours."""
 
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,6 @@ from sqlalchemy import Dialect
 
 from sublife.events.store.error import (
     ConflictError,
-    DamagedError,
     FullError,
     LockedError,
     ReadOnlyError,
@@ -17,6 +17,7 @@ from sublife.events.store.error import (
     UnfitError,
     UnfitTextError,
     UnreachableError,
+    damaged,
 )
 from sublife.events.store.sqlite import path_of_connection
 
@@ -71,7 +72,7 @@ class Link:
         try:
             self._cursor.execute(text, values)
             found: list[Any] = self._cursor.fetchall()
-        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return found
 
@@ -89,10 +90,11 @@ class Link:
             cursor.execute(text, values)
             while found := cursor.fetchmany(size):
                 yield found
-        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         finally:
-            cursor.close()
+            with suppress(self.dialect.loaded_dbapi.Error):  # the connection may be closed by now
+                cursor.close()
 
     def run(self, text: str, values: Any = ()) -> int:
         """Run a statement that returns nothing; return how many rows it touched.
@@ -103,7 +105,7 @@ class Link:
         """
         try:
             self._cursor.execute(text, values)
-        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
@@ -111,7 +113,7 @@ class Link:
         """Run a statement once for each of *values*; return how many rows it touched in all."""
         try:
             self._cursor.executemany(text, values)
-        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
@@ -127,7 +129,7 @@ class Link:
             with self._cursor.copy(text) as stream:
                 for row in rows:
                     stream.write_row(row)
-        except (self.dialect.loaded_dbapi.Error, UnicodeEncodeError) as error:
+        except (self.dialect.loaded_dbapi.Error, UnicodeError) as error:
             raise ours(error, self.dialect, self.connection) from error
         return int(self._cursor.rowcount)
 
@@ -181,21 +183,13 @@ def of_sqlite(error: Exception, dialect: Dialect, path: Path | None) -> StoreErr
         )
     if code in {_SQLITE_CORRUPT, _SQLITE_NO_DATABASE} or extended == _SQLITE_SHORT_READ:
         return damaged(f"{file} is damaged ({error})")
-    if str(error).startswith(_NO_TEXT):
+    if isinstance(error, UnicodeDecodeError) or str(error).startswith(_NO_TEXT):
         return damaged(f"{file} is damaged (a text column holds bytes that are no text)")
     if isinstance(error, dialect.loaded_dbapi.IntegrityError):
         return ConflictError(f"another writer was first ({error}); submit the event again")
     if "no such table: sublife_" in str(error):
         return StoreError(f"{error}; {_NO_TABLES}")
     return StoreError(f"the database refused: {error}; nothing was changed")
-
-
-def damaged(says: str) -> DamagedError:
-    """Return that a file is damaged, and where to start."""
-    return DamagedError(
-        f"{says}; stop what writes to it, keep a copy, and restore the latest backup. "
-        "`PRAGMA integrity_check` in the sqlite3 shell lists what is broken"
-    )
 
 
 def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:

@@ -6,6 +6,7 @@ from typing import Any
 from sqlalchemy import Engine
 from sqlalchemy import event as sa_event
 
+from sublife.events.store.error import damaged
 from sublife.events.store.file import Opened, opened_at, path_of
 
 _OPENED = "sublife_opened"
@@ -31,18 +32,25 @@ def configure(engine: Engine, *, reading: bool = False) -> None:
             each.demand()
 
     def connected(connection: Any, record: Any) -> None:
-        cursor = connection.cursor()
-        if not reading:
-            _write_ahead(cursor)
-        cursor.execute("PRAGMA foreign_keys=ON")
-        cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
-        cursor.close()
+        try:
+            _set(connection, reading=reading)
+        except UnicodeDecodeError as error:  # what SQLite says of damage quotes what it found
+            raise damaged(f"the database file {path} is damaged (its schema is no text)") from error
         if path is not None and not reading:
             record.info[_OPENED] = opened_at(path)
             first[:] = first or [record.info[_OPENED]]
 
     sa_event.listen(engine, "do_connect", connecting)
     sa_event.listen(engine, "connect", connected)
+
+
+def _set(connection: Any, *, reading: bool) -> None:
+    cursor = connection.cursor()
+    if not reading:
+        _write_ahead(cursor)
+    cursor.execute("PRAGMA foreign_keys=ON")
+    cursor.execute(f"PRAGMA cache_size=-{_CACHE_KIB}")
+    cursor.close()
 
 
 def _write_ahead(cursor: Any) -> None:
