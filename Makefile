@@ -41,6 +41,7 @@ mutation: $(STAMPS)/test
 	$(BIN)/python -m tests.mutation --parts
 
 bench: $(STAMPS)/test
+	$(BIN)/python -m bench.start
 	$(BIN)/python bench/replay.py
 	$(BIN)/python bench/durable.py
 	$(BIN)/python -m bench.daemon

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from sublife.events.printable import printable
 from sublife.lifecycle.model import iso
-from sublife.scheduler.replay import Happening, Remark, Result
+from sublife.scheduler.replay.result import Happening, Remark, Result
 from sublife.scheduler.rulebook import RuleUse
 from sublife.scheduler.screen import complain
 

@@ -11,7 +11,7 @@ from rich.console import Console
 from rich.text import Text
 
 from sublife.events import codec
-from sublife.events.intake import Outcome
+from sublife.events.intake.outcome import Outcome
 from sublife.events.pause import Pause, paused
 from sublife.events.permission import allowed, as_of
 from sublife.events.printable import printable
@@ -21,7 +21,7 @@ from sublife.events.why.story import story
 from sublife.lifecycle.machine import UnknownSubjectError, timers
 from sublife.lifecycle.model import Refusal, Snapshot, iso
 from sublife.scheduler.opened import opened
-from sublife.scheduler.replay.going import line_of
+from sublife.scheduler.replay.line import line_of
 from sublife.scheduler.replay.result import Result
 from sublife.scheduler.screen import say_json, terminal
 from sublife.scheduler.show import show_events

@@ -1,6 +1,11 @@
-"""Runs scenarios on the simulated clock and compares what happened with what is expected."""
+"""Runs scenarios on the simulated clock and compares what happened with what is expected.
 
-from sublife.scheduler.replay.many import Replay, replay_file
+What runs them is imported when it is asked for: `show` needs the shape of a timeline alone.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING
+
 from sublife.scheduler.replay.result import (
     Difference,
     Happening,
@@ -9,7 +14,10 @@ from sublife.scheduler.replay.result import (
     Result,
     total_digest,
 )
-from sublife.scheduler.replay.run import run
+
+if TYPE_CHECKING:
+    from sublife.scheduler.replay.many import Replay, replay_file
+    from sublife.scheduler.replay.runner import run
 
 __all__ = [
     "Difference",
@@ -22,3 +30,13 @@ __all__ = [
     "run",
     "total_digest",
 ]
+
+_WHERE = {"Replay": "many", "replay_file": "many", "run": "runner"}
+
+
+def __getattr__(name: str) -> object:
+    if name not in _WHERE:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    found: object = getattr(import_module(f"{__name__}.{_WHERE[name]}"), name)
+    globals()[name] = found
+    return found

@@ -5,12 +5,12 @@ from dataclasses import dataclass, field
 
 from sublife.events.intake import Outcome
 from sublife.events.store import Store
-from sublife.lifecycle.model import ActorKind, Snapshot
+from sublife.lifecycle.model import Snapshot
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.compare import shown
+from sublife.scheduler.replay.line import line_of
 from sublife.scheduler.replay.result import Difference, Happening, Remark
 from sublife.scheduler.scenario import Act, Scenario
-from sublife.scheduler.telling import tell
 
 
 @dataclass(slots=True)
@@ -48,24 +48,3 @@ class Going:
             start + number for number, line in enumerate(self.timeline[start:]) if line.at == act.at
         )
         self.remarks.append(Remark(next(places, len(self.timeline)), act.at, act.note))
-
-
-def line_of(outcome: Outcome, snapshot: Snapshot | None, remark: str = "") -> Happening:
-    """Return an outcome as a line of the timeline; *snapshot* is of its subject after it."""
-    event, refusal = outcome.event, outcome.refusal
-    asked = event.actor.kind is not ActorKind.TIMER and event.cause is None
-    return Happening(
-        event.at,
-        event.subject,
-        event.name,
-        f"{event.actor.kind.value} {event.actor.id}",
-        str(outcome.state_before),
-        str(outcome.own_state),
-        tuple(fact.name for fact in outcome.facts),
-        outcome.rules,
-        refusal.code if refusal else None,
-        refusal.sentence if refusal else None,
-        remark if asked else "",
-        asked,
-        tell(outcome, snapshot),
-    )

@@ -14,7 +14,7 @@ from sublife.events.document import DocumentError
 from sublife.events.store import Store
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.replay.result import ReplayError, Result
-from sublife.scheduler.replay.run import run
+from sublife.scheduler.replay.runner import run
 from sublife.scheduler.scenario import Scenario, load
 
 T = TypeVar("T")

@@ -5,7 +5,7 @@ from dataclasses import fields
 from decimal import Decimal, InvalidOperation
 from typing import Any
 
-from sublife.events.intake import Outcome
+from sublife.events.intake.outcome import Outcome
 from sublife.lifecycle.model import Actor, ActorKind, Fact, Payload, Snapshot
 from sublife.lifecycle.subscription.model import Platform
 from sublife.scheduler.telling.fact import BY, EVENTS, FACTS, SAID

@@ -18,7 +18,7 @@ from sublife.events.printable import printable_lines
 from sublife.events.store import Store
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.replay.result import ReplayError
-from sublife.scheduler.replay.run import run
+from sublife.scheduler.replay.runner import run
 from sublife.scheduler.scenario import load, loads
 from sublife.scheduler.settings import SettingsError
 from sublife.scheduler.settings import load as load_settings

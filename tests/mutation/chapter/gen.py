@@ -129,8 +129,8 @@ def _commands_first() -> tuple[Change, ...]:
         return settled
 
     return (
-        around("scheduler.replay.run._perform", perform),
-        around("scheduler.replay.run._advance", advance),
+        around("scheduler.replay.runner._perform", perform),
+        around("scheduler.replay.runner._advance", advance),
         around("events.intake.command.Command._catch_up", _early),
         around("events.intake.work.Intake._current", current),
         around("events.intake.work.Intake.advance", settle),
