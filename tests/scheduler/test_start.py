@@ -51,13 +51,8 @@ def test_the_help_imports_no_database() -> None:
     assert imported(RUN, "--help") & NO_DATABASE == set()
 
 
-@pytest.mark.parametrize("command", [("due",), ("show", "s1"), ("log",)], ids=lambda each: each[0])
-def test_what_only_reads_imports_no_server(command: tuple[str, ...], lapsing: str) -> None:
-    assert imported(RUN, *command, "--store", lapsing) & SERVERS == set()
-
-
 @pytest.mark.parametrize("command", [("due",), ("show", "s1")], ids=lambda each: each[0])
-def test_what_only_reads_imports_no_migrations_and_no_log(
+def test_what_only_reads_imports_no_server_no_migrations_and_no_log(
     command: tuple[str, ...], lapsing: str
 ) -> None:
     assert imported(RUN, *command, "--store", lapsing) & NOT_READING == set()
