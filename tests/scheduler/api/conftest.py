@@ -14,6 +14,7 @@ from urllib.parse import unquote
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
 from sublife.events.store import Store
 from sublife.events.token import Role, Token, new_token
@@ -33,13 +34,36 @@ _numbers = count(1)
 
 
 @cache
-def operations() -> dict[str, dict[str, Any]]:
-    """Return what the OpenAPI document says of each address; it is the same for all."""
+def application() -> FastAPI:
+    """Return the application of all doors: to make its routes takes longer than most tests."""
     store = Store.open("sqlite://", clock=SimulatedClock(NOW))
     try:
-        paths: dict[str, dict[str, Any]] = create_app(Interface(store)).openapi()["paths"]
+        return create_app(Interface(store))
     finally:
         store.close()
+
+
+@dataclass(frozen=True, slots=True)
+class Served:
+    """The application as that of one interface; a test sends one request at a time."""
+
+    interface: Interface
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Answer a request by this interface."""
+        app = application()
+        app.state.interface = self.interface
+        await app(scope, receive, send)
+
+    def openapi(self) -> dict[str, Any]:
+        """Return the document, which is the same for all."""
+        return application().openapi()
+
+
+@cache
+def operations() -> dict[str, dict[str, Any]]:
+    """Return what the OpenAPI document says of each address."""
+    paths: dict[str, dict[str, Any]] = application().openapi()["paths"]
     return paths
 
 
@@ -147,10 +171,10 @@ class Door:
     clock: SimulatedClock
     interface: Interface
     runner: asyncio.Runner
-    app: Any = field(init=False)
+    app: Served = field(init=False)
 
     def __post_init__(self) -> None:
-        self.app = create_app(self.interface)
+        self.app = Served(self.interface)
 
     def anybody(self, host: str = "localhost") -> Client:
         """Return a client without a token."""
