@@ -29,6 +29,8 @@ from sublife.lifecycle.subscription.term import next_plan, term_ended_at
 from sublife.lifecycle.subscription.window import cancelable_until, open_batches
 
 T = TypeVar("T")
+_YEARS = (1900, 2200)
+"""Years that a resource may date something in, the second one excluded."""
 NCE_PRODUCT = "OnlineServicesNCE"
 _ONE_DAY = timedelta(days=1)
 _INSTANT = re.compile(
@@ -445,11 +447,14 @@ class Reader:
             self.fault(name, f'"{self.text(name)}" is no instant; write 2024-10-01T02:35:00Z')
             return None
         try:
-            return at.astimezone(UTC)
+            at = at.astimezone(UTC)
         except OverflowError:
-            said = f'"{self.text(name)}" is beyond the calendar; write 2024-10-01T02:35:00Z'
-            self.fault(name, said)
+            at = datetime.max.replace(tzinfo=UTC)
+        if not _YEARS[0] <= at.year < _YEARS[1]:
+            said = f"is beyond the calendar; write an instant from {_YEARS[0]} to {_YEARS[1] - 1}"
+            self.fault(name, f'"{self.text(name)}" {said}')
             return None
+        return at
 
     def day(self, name: str) -> date | None:
         """Return the UTC date of an instant."""

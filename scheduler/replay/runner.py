@@ -2,6 +2,7 @@
 
 from datetime import datetime
 
+from sublife.events.content import clear
 from sublife.events.intake import IntakeError, settle, submit
 from sublife.events.store import Store
 from sublife.lifecycle.machine import next_timer
@@ -27,7 +28,8 @@ def run(scenario: Scenario, store: Store, *, tenant: str | None = None) -> Resul
         tenant: the tenant it runs in, which must be empty; named by the file if not given.
 
     Raises:
-        ReplayError: the store holds that tenant already, or its endpoints cannot be posted to.
+        ReplayError: the store holds that tenant already, its endpoints cannot be posted to, or
+            what is given cannot be kept.
     """
     clock = SimulatedClock(_first_instant(scenario))
     own = store.of(tenant or f"scenario:{scenario.path}", policy=scenario.policy, clock=clock)
@@ -39,7 +41,11 @@ def run(scenario: Scenario, store: Store, *, tenant: str | None = None) -> Resul
     posting = Posting(going)
     for event in scenario.given:
         _advance(going, posting, event.at)
-        going.note(submit(own, event).sequence())
+        try:
+            going.note(submit(own, event).sequence())
+        except (ModelError, IntakeError) as error:
+            said = f"{clear(scenario.path, 200)}: {event.id}: {clear(str(error), 600)}"
+            raise ReplayError(said) from error
     for act in scenario.acts:
         _perform(going, posting, act)
     compare_lists(going)

@@ -8,6 +8,7 @@ from pydantic import ValidationError
 
 from sublife.events.codec import adapter
 from sublife.events.document import DocumentError, read
+from sublife.events.inbound.row import is_storable
 from sublife.events.jsontext import JsonError, decode
 from sublife.events.packs import load_pack
 from sublife.events.records import known_facts
@@ -111,6 +112,10 @@ class Builder:
         except JsonError as error:
             where = f"{path}:{error.line}" if error.line else str(path)
             self._fault(at, f"{where}: is no JSON: {error}; export it again")
+            return None
+        if not is_storable(loaded):
+            said = "has a text with U+0000 or half a character, which no database keeps; correct it"
+            self._fault(at, f"{path}: {said}")
             return None
         if isinstance(loaded, dict):
             return cast("Mapping[str, Any]", loaded)
