@@ -129,10 +129,14 @@ def _is_large(connection: psycopg.Connection) -> bool:
 
 
 def _form(connection: psycopg.Connection) -> str:
-    """Return a text that differs where tables, columns, indexes, settings or rights differ."""
+    """Return a text that differs where tables, columns, indexes, settings or rights differ.
+
+    The revision is a part of it: emptying leaves the table that has it as it is.
+    """
     row = connection.execute(_FORM).fetchone()
+    revision = connection.execute("SELECT version_num FROM sublife_schema").fetchone()
     assert row is not None
-    return str(row[0])
+    return f"{row[0]} {revision}"
 
 
 _END_OTHERS = """
