@@ -11,7 +11,7 @@ import pytest
 from sublife.events.store import Store
 from sublife.events.store.upgrade import upgrade
 from sublife.scheduler.clock import SystemClock
-from sublife.scheduler.daemon import command, process
+from sublife.scheduler.daemon import process
 from sublife.scheduler.daemon.command import ENDING, run_until_signalled
 from sublife.scheduler.daemon.process import Daemon
 from sublife.scheduler.settings import load
@@ -67,7 +67,7 @@ def test_the_second_signal_signs_it_off_and_ends_the_process(
 
     def run() -> None:
         sent(signal.SIGTERM)
-        monkeypatch.setattr(command.signal, "raise_signal", ended.append)
+        monkeypatch.setattr(signal, "raise_signal", ended.append)
         sent(second)
 
     daemon.run = run
