@@ -73,7 +73,7 @@ def list_command(
     endpoint: Annotated[str | None, typer.Option(help="Only of this endpoint or handler.")] = None,
     subject: Annotated[str | None, typer.Option(help="Only of this subject.")] = None,
     fact: Annotated[str | None, typer.Option(help="Only facts of this name.")] = None,
-    limit: Annotated[int, typer.Option(min=1, help="Rows of each status.")] = 100,
+    limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows of each status.")] = 100,
     as_json: AsJson = False,
 ) -> None:
     """List what is on its way and what was given up, the oldest first."""
@@ -223,7 +223,9 @@ def send_command(
     every: Annotated[
         float | None,
         typer.Option(
-            min=0.1, help="Go on, looking again after so many seconds, until interrupted."
+            min=0.1,
+            max=86_400,
+            help="Go on, looking again after so many seconds, until interrupted.",
         ),
     ] = None,
     as_json: AsJson = False,
@@ -262,7 +264,9 @@ def prune_command(
     *,
     store: StoreUrl,
     tenant: Tenant = "default",
-    days: Annotated[int, typer.Option(min=0, help="Keep what was delivered within these.")] = 30,
+    days: Annotated[
+        int, typer.Option(min=0, max=36_500, help="Keep what was delivered within these.")
+    ] = 30,
     as_json: AsJson = False,
 ) -> None:
     """Forget what was delivered long ago; what was given up stays."""

@@ -35,10 +35,12 @@ def doctor_command(
         float, typer.Option(min=0, max=3660, help="How far ahead to look at the policy.")
     ] = 90,
     lag: Annotated[
-        float, typer.Option(min=0, help="Minutes that a timer or a delivery may be due.")
+        float,
+        typer.Option(min=0, max=52_704_000, help="Minutes that a timer or a delivery may be due."),
     ] = 5,
     silence: Annotated[
-        float, typer.Option(min=0, help="Minutes that a daemon may go without a beat.")
+        float,
+        typer.Option(min=0, max=52_704_000, help="Minutes that a daemon may go without a beat."),
     ] = 1,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:

@@ -123,7 +123,7 @@ def rotate_command(
     store: StoreUrl,
     tenant: Tenant = "default",
     hours: Annotated[
-        float, typer.Option(min=0, help="How long the secret before stays valid.")
+        float, typer.Option(min=0, max=87_600, help="How long the secret before stays valid.")
     ] = 24,
     as_json: AsJson = False,
 ) -> None:

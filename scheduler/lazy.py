@@ -15,6 +15,8 @@ from typing import Any, ClassVar
 import typer
 from typer.core import TyperCommand, TyperGroup
 
+from sublife.scheduler.argument import check_text, guard
+
 
 @dataclass(frozen=True, slots=True)
 class Deferred:
@@ -47,6 +49,7 @@ class Deferred:
             found = alone
         command: Any = typer.main.get_command(found)
         command.name = self.name
+        guard(command)
         return command
 
 
@@ -75,6 +78,11 @@ class Commands(TyperGroup):
     def __init__(self, **attributes: Any) -> None:
         super().__init__(**attributes)
         self.commands = {name: each.stub() for name, each in self.table.items()}
+
+    def parse_args(self, ctx: Any, args: list[str]) -> list[str]:
+        """Take the arguments of every command, after a look at what they are made of."""
+        check_text(args)
+        return super().parse_args(ctx, args)
 
     def resolve_command(self, ctx: Any, args: list[str]) -> Any:
         """Return the name of the command that is invoked, the command itself, and its arguments."""

@@ -37,6 +37,11 @@ _PAGE = 500
 _STAGES = {"succeeded": "green", "failed": "red"}
 
 
+EARLIEST = datetime(1900, 1, 1, tzinfo=UTC)
+LATEST = datetime(9000, 1, 1, tzinfo=UTC)
+"""What an option may say: from the one on, and before the other."""
+
+
 def instant(said: str) -> datetime:
     """Return what an option says as an instant in UTC: a day is its beginning (GEN-01).
 
@@ -46,7 +51,7 @@ def instant(said: str) -> datetime:
     try:
         if len(said) == len("2026-01-31"):
             day = date.fromisoformat(said)
-            return datetime(day.year, day.month, day.day, tzinfo=UTC)
+            return _within(datetime(day.year, day.month, day.day, tzinfo=UTC), said)
         at = datetime.fromisoformat(said)
     except ValueError as error:
         raise typer.BadParameter(
@@ -54,6 +59,15 @@ def instant(said: str) -> datetime:
         ) from error
     if at.tzinfo is None:
         raise typer.BadParameter(f'"{said}" has no time zone; write {said}Z')
+    return _within(at, said)
+
+
+def _within(at: datetime, said: str) -> datetime:
+    """Return an instant in UTC, with room for the months before it and the terms after it."""
+    if not EARLIEST <= at < LATEST:
+        raise typer.BadParameter(
+            f'"{said}" is out of range; give an instant from {EARLIEST.year} to {LATEST.year - 1}'
+        )
     return at.astimezone(UTC)
 
 

@@ -35,7 +35,11 @@ class Settings(BaseSettings):
     """How a daemon runs. Lengths carry their unit; `load` reads them from where they stand."""
 
     model_config = SettingsConfigDict(
-        env_prefix=PREFIX, extra="forbid", frozen=True, use_attribute_docstrings=True
+        env_prefix=PREFIX,
+        extra="forbid",
+        frozen=True,
+        use_attribute_docstrings=True,
+        allow_inf_nan=False,
     )
 
     _from_file: ClassVar[dict[str, Any]] = {}

@@ -64,7 +64,8 @@ def show_command(
     ],
     tenant: Annotated[str, typer.Option(help="Whose subject.")] = "default",
     lines: Annotated[
-        int, typer.Option(min=0, help="Events of the timeline to show, the latest ones.")
+        int,
+        typer.Option(min=0, max=1_000_000, help="Events of the timeline to show, the latest ones."),
     ] = LINES,
     names: Annotated[
         bool, typer.Option("--names", help="Each event on a line of its own, with its names.")

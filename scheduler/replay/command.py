@@ -40,7 +40,7 @@ def replay_command(
     store: Annotated[
         str | None, typer.Option(help="Keep the history in this database: sqlite:///file.db")
     ] = None,
-    jobs: Annotated[int, typer.Option(min=1, help="Processes to share the files.")] = 1,
+    jobs: Annotated[int, typer.Option(min=1, max=256, help="Processes to share the files.")] = 1,
     timelines: Annotated[
         bool | None,
         typer.Option(
