@@ -20,6 +20,7 @@ from sublife.events.store.error import (
 )
 from sublife.events.store.file import address_of, path_of, read_only
 from sublife.events.store.link import Link, of_sqlite, ours
+from sublife.events.store.secret import shown_address, shown_url
 from sublife.events.store.sqlite import configure, demand_same_file
 
 E = TypeVar("E")
@@ -96,8 +97,8 @@ def made(create: Callable[..., E], url: str, *, sqlite: str, reading: bool = Fal
     }.get(scheme)
     if dialect is None:
         raise StoreError(
-            f'"{url}" is no address of SQLite or PostgreSQL; write sqlite:///file.db or '
-            "postgresql://user@host/database"
+            f'"{shown_address(url)}" is no address of SQLite or PostgreSQL; write '
+            "sqlite:///file.db or postgresql://user@host/database"
         )
     address: str | URL = f"{dialect}:{rest}"
     options = _OF_POSTGRESQL
@@ -106,8 +107,10 @@ def made(create: Callable[..., E], url: str, *, sqlite: str, reading: bool = Fal
         options = _of_sqlite(address)
     try:
         return create(address, **options)
-    except (ArgumentError, NoSuchModuleError) as error:
-        raise StoreError(f'"{url}" is no address; write sqlite:///file.db') from error
+    except (ArgumentError, NoSuchModuleError, ValueError) as error:
+        raise StoreError(
+            f'"{shown_address(url)}" is no address; write sqlite:///file.db'
+        ) from error
     except ModuleNotFoundError as error:
         extra = "postgresql" if dialect.startswith("postgresql") else "async"
         raise StoreError(
@@ -288,7 +291,7 @@ def _invalidate(connection: PoolProxiedConnection) -> None:
 
 def unopened(engine: Engine, error: BaseException) -> StoreError:
     """Return why a database could not be opened as an error of ours, with what to do."""
-    url = engine.url.render_as_string(hide_password=True)
+    url = shown_url(engine.url)
     said = str(error).strip().partition("\n")[0]
     if engine.dialect.name == "sqlite":
         return _unopened_file(engine, url, error, said)

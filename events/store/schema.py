@@ -27,6 +27,7 @@ from sublife.events.migrations import VERSION_TABLE
 from sublife.events.store.database import unopened
 from sublife.events.store.error import LockedError, StoreError, UnreachableError
 from sublife.events.store.link import Link, ours
+from sublife.events.store.secret import shown_url
 from sublife.events.tables import metadata
 
 VERSIONS = Table(
@@ -209,7 +210,7 @@ def _standing(link: Link, engine: Engine) -> Standing:
         found,
         migrations.REVISIONS[-1],
         tuple(name for name in tables if name != VERSION_TABLE),
-        engine.url.render_as_string(hide_password=True),
+        shown_url(engine.url),
     )
 
 
@@ -299,7 +300,7 @@ def _see_that_it_holds(connection: Connection) -> None:
 
 def _refused(error: Any, engine: Engine) -> StoreError:
     """Return a driver's error as one of ours, with what to do."""
-    url = engine.url.render_as_string(hide_password=True)
+    url = shown_url(engine.url)
     said = str(error).strip().partition("\n")[0]
     state = getattr(error, "sqlstate", None)
     found = ours(error, engine.dialect)
