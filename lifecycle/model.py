@@ -24,8 +24,11 @@ def utc(at: datetime, *, name: str = "at") -> datetime:
     """Return *at* in UTC (GEN-01).
 
     Raises:
-        ModelError: *at* carries no zone, so it names no instant.
+        ModelError: *at* is not a datetime, or carries no zone, so it names no instant.
     """
+    if not isinstance(at, datetime):
+        shown = f"{at!r:.60} ({type(at).__name__})"
+        raise ModelError(f'"{name}" is {shown}; make it a datetime with a time zone')
     if at.tzinfo is None:
         raise ModelError(f'"{name}" {at.isoformat()} has no time zone; write {at.isoformat()}Z')
     return at if at.tzinfo is UTC else at.astimezone(UTC)
@@ -144,7 +147,7 @@ class Event:
     lifecycle: str = "subscription"
 
     def __post_init__(self) -> None:
-        if self.at.tzinfo is not UTC:
+        if getattr(self.at, "tzinfo", None) is not UTC:
             object.__setattr__(self, "at", utc(self.at))
         if not (self.id and self.name and self.subject):
             raise ModelError(

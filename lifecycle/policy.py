@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
+from sublife.lifecycle.money import percent
 from sublife.lifecycle.region import NO_REGIONS, Regions, regions_from
 
 Amount: TypeAlias = int | Decimal | bool
@@ -164,7 +165,7 @@ class Policy:
 
     def rate(self, name: str, at: datetime) -> Decimal:
         """Return a percentage as a factor: 3 % is `Decimal("0.03")`."""
-        return Decimal(self._value(self.figures[name], at)) / 100
+        return percent(self._value(self.figures[name], at))
 
     def amount(self, name: str, at: datetime) -> Decimal:
         """Return an amount of US dollars."""

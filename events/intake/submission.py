@@ -9,7 +9,8 @@ from sublife.events.intake.known import repeated
 from sublife.events.intake.outcome import Outcome
 from sublife.events.intake.settling import settle
 from sublife.events.store import Store, Transaction
-from sublife.lifecycle.identifier import check_id, check_text
+from sublife.lifecycle.conform import conform
+from sublife.lifecycle.identifier import check_id
 from sublife.lifecycle.model import TIMER_ID, Event, iso, utc
 
 _RECORD_ID = re.compile(r"#\d+\Z")
@@ -38,13 +39,13 @@ def submit(store: Store, event: Event, *, expected_version: int | None = None) -
         UnknownSubjectError: its subject does not exist, and it creates none.
         PausedError: what it changes, or what must happen before it, is paused (GEN-08).
         UnknownEventError: the lifecycle has no such request.
-        ModelError: its payload is not the request's own, or its subject's id may not be one.
+        ModelError: its payload is not the request's own, a value in it has another type than its
+            field (`ValueTypeError`), or its subject's id may not be one.
         ConflictError: another writer came between; submit it again.
     """
     now = utc(store.clock.now(), name="now")
+    event = conform(event)
     check_id(event.subject)
-    check_text(event.id, name="the event id")
-    check_text(event.actor.id, name="the actor's id")
     if event.id.startswith(TIMER_ID):
         raise EventIdTakenError(
             f'event {event.id} on {event.subject}: ids that begin with "{TIMER_ID}" belong to '

@@ -102,7 +102,7 @@ def _gap(case: Tick, started_at: datetime) -> Money | None:
         money = worth(legacy, days, on=started_at.date())
         if money is None or (total is not None and total.currency != money.currency):
             return None
-        total = money if total is None else Money(total.amount + money.amount, money.currency)
+        total = money if total is None else total.plus(money.amount)
     return total
 
 

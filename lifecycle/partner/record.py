@@ -2,9 +2,9 @@
 
 from dataclasses import replace
 from datetime import timedelta
-from decimal import Decimal
 
 from sublife.lifecycle.model import Case, Effect, Fact, PartnerType, Payload, Refusal, Value
+from sublife.lifecycle.money import total
 from sublife.lifecycle.partner.model import (
     Assessment,
     EndSupportPlan,
@@ -24,8 +24,8 @@ _ONE_DAY = timedelta(days=1)
 def record_revenue(case: Case[Partner, RecordRevenue]) -> Effect[Partner]:
     """Take down billed revenue; what of it counts is decided when it is looked at (AUT-08)."""
     lines = case.data.lines
-    total = sum((line.amount for line in lines), Decimal("0.00"))
-    data: dict[str, Value] = {"lines": len(lines), "amount": str(total), "currency": "USD"}
+    amount = total(line.amount for line in lines)
+    data: dict[str, Value] = {"lines": len(lines), "amount": str(amount), "currency": "USD"}
     subject = replace(case.subject, revenue=(*case.subject.revenue, *lines))
     return Effect(subject, (Fact("partner-revenue-recorded", data),))
 

@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from sublife.lifecycle.dates import add_months, day_starts_at
 from sublife.lifecycle.model import PartnerType
+from sublife.lifecycle.money import total
 from sublife.lifecycle.partner.model import Partner, Revenue, RevenueKind
 from sublife.lifecycle.policy import Policy
 
@@ -87,7 +88,7 @@ def _reseller(partner: Partner) -> Iterator[Revenue]:
 def _trailing(lines: Iterator[Revenue], span: tuple[date, date]) -> Trailing:
     first, last = span
     amounts = (line.amount for line in lines if first <= line.on <= last)
-    return Trailing(sum(amounts, Decimal("0.00")), first, last)
+    return Trailing(total(amounts), first, last)
 
 
 def revenue_of(partner: Partner, policy: Policy, *, on: date) -> Trailing:

@@ -11,7 +11,7 @@ from sublife.lifecycle.dates import (
     next_cycle_start,
 )
 from sublife.lifecycle.model import NOTHING, Value
-from sublife.lifecycle.money import Money, days_charged, rounded
+from sublife.lifecycle.money import Money, days_charged, prorated
 from sublife.lifecycle.subscription.model import Batch, Subscription
 
 
@@ -46,7 +46,7 @@ def _cost(subscription: Subscription, seat_days: int, *, on: date) -> Money | No
     anchor, first = cycle_anchor(subscription), cycle_first(subscription, on)
     full_days = (next_cycle_start(anchor, subscription.billing, on=on) - first).days
     unit = price.unit_on(subscription.starts_on)
-    return Money(rounded(unit * seat_days / full_days), price.currency)
+    return Money(prorated(unit, seat_days, full_days), price.currency)
 
 
 def charge(subscription: Subscription, quantity: int, *, from_on: date) -> Money | None:
@@ -95,7 +95,7 @@ def difference(old: Subscription, new: Subscription, *, from_on: date) -> Money 
     prepaid = remainder(old, from_on=from_on)
     if charged is None or prepaid is None or charged.currency != prepaid.currency:
         return None
-    return Money(charged.amount - prepaid.amount, charged.currency)
+    return charged.minus(prepaid.amount)
 
 
 def in_fact(money: Money | None, *, credit: bool = False) -> Mapping[str, Value]:
@@ -103,6 +103,6 @@ def in_fact(money: Money | None, *, credit: bool = False) -> Mapping[str, Value]
     if money is None:
         return NOTHING
     return {
-        "amount": str(-money.amount if credit and money.amount else money.amount),
+        "amount": str(money.amount.copy_negate() if credit and money.amount else money.amount),
         "currency": money.currency,
     }

@@ -5,6 +5,7 @@ from datetime import date, datetime
 
 from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.model import ModelError, Payload, Segment
+from sublife.lifecycle.seats import check_seats
 from sublife.lifecycle.subscription.model.shape import (
     Batch,
     Continuity,
@@ -16,11 +17,6 @@ from sublife.lifecycle.subscription.model.shape import (
     Subscription,
     TermEndChoice,
 )
-
-
-def _at_least_one(quantity: int | None) -> None:
-    if quantity is not None and quantity < 1:
-        raise ModelError(f"quantity {quantity} is below 1; give at least 1, or cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +66,7 @@ class Purchase(Payload):
     add_on_to: str | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +88,7 @@ class BuyAgain(Payload):
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,7 +140,7 @@ class ChangeSeats(Payload):
     quantity: int
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +181,7 @@ class ScheduleChange(Payload):
     align_month_end: bool = False
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,7 +230,7 @@ class Upgrade(Payload):
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -275,7 +271,7 @@ class ConvertTrial(Payload):
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -390,6 +386,6 @@ class Patch(Payload):
     status: str | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
         if self.status not in {None, "active", "suspended"}:
             raise ModelError(f'status "{self.status}" cannot be set; give active or suspended')

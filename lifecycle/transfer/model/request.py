@@ -5,13 +5,9 @@ from datetime import date
 
 from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.model import ModelError, Payload
+from sublife.lifecycle.seats import check_seats
 from sublife.lifecycle.subscription.model import Channel, Price
 from sublife.lifecycle.transfer.model.shape import Change, EaSubscription
-
-
-def _at_least_one(quantity: int | None) -> None:
-    if quantity is not None and quantity < 1:
-        raise ModelError(f"quantity {quantity} is below 1; give at least 1, or cancel")
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,7 +107,7 @@ class Schedule(Payload):
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,7 +133,7 @@ class EditSchedule(Payload):
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
     @property
     def aligns(self) -> bool:
@@ -168,7 +164,7 @@ class ResubmitSchedule(Payload):
     price: Price | None = None
 
     def __post_init__(self) -> None:
-        _at_least_one(self.quantity)
+        check_seats(self.quantity)
 
 
 @dataclass(frozen=True, slots=True)
