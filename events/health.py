@@ -6,9 +6,12 @@ from datetime import datetime, timedelta
 from itertools import islice
 
 from sublife.events.store import Store
+from sublife.events.store.error import UnreadableError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 
+LOOKED_AT = 1000
+"""Subjects of a tenant that are due and looked at, the longest due first."""
 MOST = 10
 """Findings of one check that are told one by one."""
 
@@ -147,6 +150,18 @@ def _lag(look: _Look) -> Found:
         yield f"{says}{names}", remedy
 
 
+def _unreadable(look: _Look) -> Found:
+    """Rows of subjects that are due and cannot be read: they are stuck, each by itself."""
+    for waiting in look.store.tenants.outlook(look.now).waiting:
+        store = look.store.of(waiting.tenant)
+        for each in store.due(look.now, limit=LOOKED_AT):
+            try:
+                store.get(each.subject)
+            except UnreadableError as error:
+                remedy = f"sublife verify --tenant {waiting.tenant} --rebuild, then restore the row"
+                yield f"tenant {waiting.tenant}: {error}", remedy
+
+
 def _paused(look: _Look) -> Found:
     """What has been paused on purpose, and perhaps forgotten."""
     for each in look.store.pauses.all():
@@ -251,6 +266,7 @@ def _partitions(look: _Look) -> Found:
 CHECKS: tuple[tuple[str, Callable[[_Look], Found]], ...] = (
     ("clock", _clock),
     ("lag", _lag),
+    ("unreadable", _unreadable),
     ("paused", _paused),
     ("daemons", _daemons),
     ("deliveries", _deliveries),

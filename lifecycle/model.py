@@ -26,7 +26,7 @@ def utc(at: datetime, *, name: str = "at") -> datetime:
     Raises:
         ModelError: *at* is not a datetime, or carries no zone, so it names no instant.
     """
-    if not isinstance(at, datetime):
+    if not isinstance(at, datetime):  # pyright: ignore[reportUnnecessaryIsInstance] – of a host
         shown = f"{at!r:.60} ({type(at).__name__})"
         raise ModelError(f'"{name}" is {shown}; make it a datetime with a time zone')
     if at.tzinfo is None:

@@ -2,7 +2,7 @@
 
 import heapq
 from collections import deque
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -10,6 +10,7 @@ from sublife.events.intake.known import id_taken
 from sublife.events.intake.outcome import Outcome, Stuck
 from sublife.events.logs import is_told_each, log
 from sublife.events.store import Held, Transaction
+from sublife.events.store.error import UnreadableError
 from sublife.events.store.pause import HeldUp, PausedError
 from sublife.events.store.reach import NotYetError
 from sublife.lifecycle.machine import decide, may_begin, reads, timed_event
@@ -48,7 +49,10 @@ class Intake:
         """Read at once what the next timers of *due* must see; one by one takes far longer."""
         names: set[str] = set()
         for subject in due:
-            held = self._holding.get(subject) or self.tx.held(subject)
+            try:
+                held = self._holding.get(subject) or self.tx.held(subject)
+            except UnreadableError:
+                continue  # it is stuck, and `advance` says so
             if held is not None and held.timer is not None:
                 event = timed_event(held.snapshot, held.timer, held.lifecycle)
                 asked = reads(held.snapshot, event)
@@ -63,7 +67,7 @@ class Intake:
 
         A subject whose timer is being applied is passed over: those that it reads may read it.
         """
-        first = deque(sorted(entry for each in subjects if (entry := self._due(each, until))))
+        first = deque(sorted(self._all_due(subjects, until, stuck)))
         later: list[tuple[datetime, str]] = []
         while first or later:
             is_first = first and (not later or first[0] <= later[0])
@@ -74,7 +78,7 @@ class Intake:
                 continue
             try:
                 outcome = self._tick(held, timer)
-            except (NotYetError, PausedError, ModelError) as error:
+            except (NotYetError, PausedError, ModelError, UnreadableError) as error:
                 if stuck is None:
                     raise
                 if left := self._left(held, due_at, error):
@@ -84,6 +88,22 @@ class Intake:
             for touched in _touched(outcome):
                 if following := self._due(touched, until):
                     heapq.heappush(later, following)
+
+    def _all_due(
+        self, subjects: Iterable[str], until: datetime, stuck: dict[str, Stuck] | None
+    ) -> Iterator[tuple[datetime, str]]:
+        """Yield when those of *subjects* are due that are due by *until*."""
+        for subject in subjects:
+            try:
+                entry = self._due(subject, until)
+            except UnreadableError as error:
+                if stuck is None:
+                    raise
+                log.error("subject_stuck", subject=subject, reason=str(error))
+                stuck[subject] = Stuck(subject, str(error))
+                continue
+            if entry is not None:
+                yield entry
 
     def _left(self, held: Held, at: datetime, error: Exception) -> Stuck | None:
         """Leave a subject due: it waits for another worker, for what is paused, or is stuck."""

@@ -8,7 +8,6 @@ from typing import Any, Protocol, TypeVar
 from sqlalchemy import Connection, Engine
 from sqlalchemy.orm import Session
 
-from sublife.events import codec
 from sublife.events.packs import load_pack
 from sublife.events.store import reading
 from sublife.events.store.audit import Audit, auditing
@@ -38,6 +37,7 @@ from sublife.events.store.ledger import Held
 from sublife.events.store.notice import Notices, hearing
 from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
 from sublife.events.store.pause import Pauses, next_due
+from sublife.events.store.readable import snapshot_of
 from sublife.events.store.reading import Due
 from sublife.events.store.schema import SchemaError, demand_schema, make_schema
 from sublife.events.store.simulated import LiveTenantError, SimulatedTenantError, TenantClock, begun
@@ -321,16 +321,24 @@ class Store:
             yield Transaction(link, tenant=self.tenant, policy=self.policy, reading=True)
 
     def get(self, subject: str) -> Snapshot | None:
-        """Return a subject as it stands, or `None` if it does not exist."""
+        """Return a subject as it stands, or `None` if it does not exist.
+
+        Raises:
+            UnreadableError: its row cannot be read.
+        """
         with self._source.reading() as link:
             rows = BY_ID.rows(link, {"t": self.tenant, "i": subject})
-        return codec.decode_snapshot(rows[0].lifecycle, rows[0].snapshot) if rows else None
+        return snapshot_of(rows[0]) if rows else None
 
     def all(self) -> Mapping[str, Snapshot]:
-        """Return every subject of the tenant by its id, in order of the ids."""
+        """Return every subject of the tenant by its id, in order of the ids.
+
+        Raises:
+            UnreadableError: the row of one of them cannot be read.
+        """
         with self._source.reading() as link:
             rows = ALL_SUBJECTS.rows(link, {"t": self.tenant})
-        return {row.id: codec.decode_snapshot(row.lifecycle, row.snapshot) for row in rows}
+        return {row.id: snapshot_of(row) for row in rows}
 
     def next_due(self) -> datetime | None:
         """Return the earliest instant at which a timer of the tenant is due, or `None`.

@@ -5,9 +5,9 @@ from collections.abc import Iterable, Iterator, Sequence
 from itertools import islice
 from typing import cast
 
-from sublife.events import codec
 from sublife.events.store.audit import BATCH, Audit, Line, SubjectLine
 from sublife.events.store.entry import entry_of
+from sublife.events.store.readable import snapshot_of
 from sublife.lifecycle.machine import UnknownSubjectError, reads, timed_event, timers
 from sublife.lifecycle.model import Event, Snapshot, follow_up_id
 
@@ -62,7 +62,7 @@ def _next_to(audit: Audit, tenant: str, fresh: Iterable[SubjectLine]) -> Iterato
 
 
 def _snapshot(line: SubjectLine) -> Snapshot:
-    return codec.decode_snapshot(line.lifecycle, line.snapshot)
+    return snapshot_of(line)
 
 
 class _Neighbours:

@@ -54,6 +54,27 @@ class UnfitTextError(UnfitError):
     """A text has a character that no database text can hold; nothing was changed."""
 
 
+class UnreadableError(StoreError):
+    """A row cannot be read; nothing was changed.
+
+    Attributes:
+        subject: id of the subject whose row it is.
+        problem: the column, and what is wrong with it.
+    """
+
+    def __init__(self, subject: str, problem: str) -> None:
+        self.subject = subject
+        self.problem = problem
+        super().__init__(subject, problem)
+
+    def __str__(self) -> str:
+        """Return which row it is, what is wrong with it and what to do."""
+        return (
+            f"the row of {self.subject} in sublife_subject cannot be read: {self.problem}; "
+            f"sublife verify says whether its history is sound"
+        )
+
+
 class UnreachableError(StoreError):
     """The database does not answer; what was not committed is not there."""
 

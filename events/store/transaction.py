@@ -10,7 +10,7 @@ from typing import Any
 
 from sublife.events import codec
 from sublife.events.store.entry import Entry, entry_of
-from sublife.events.store.error import IsolationError
+from sublife.events.store.error import IsolationError, UnreadableError
 from sublife.events.store.history import (
     ADVISORY,
     AHEAD,
@@ -44,6 +44,7 @@ from sublife.events.store.pause import (
     refuse_paused_due,
 )
 from sublife.events.store.reach import Reach
+from sublife.events.store.readable import snapshot_of, unreadable
 from sublife.events.store.statement import Statement, restored, written
 from sublife.lifecycle.machine import next_timer, reads
 from sublife.lifecycle.model import (
@@ -85,6 +86,7 @@ class Transaction:
         self._reading = reading
         self._isolation = ""
         self._held: dict[str, Held | None] = {}
+        self._unreadable: dict[str, UnreadableError] = {}
         self.holding: Mapping[str, Held | None] = self._held
         """What is held so far, at once; a subject that is missing is still to be asked for."""
         self._ledger = Ledger(
@@ -141,7 +143,7 @@ class Transaction:
         """
         key = {"t": self.tenant, "i": event.subject, "until": self._stored(event.at)}
         rows = AHEAD.rows(self._link, key)
-        snapshot = codec.decode_snapshot(rows[0].lifecycle, rows[0].snapshot) if rows else None
+        snapshot = snapshot_of(rows[0]) if rows else None
         asked = reads(snapshot, event)
         customers, due = set(asked.customers), tuple[str, ...]()
         if snapshot is not None and snapshot.customer and rows[0].behind is not None:
@@ -201,16 +203,22 @@ class Transaction:
         return written(at) if self._link.is_sqlite else at
 
     def held(self, subject: str) -> Held | None:
-        """Return a subject as this transaction sees it, or `None` if it does not exist."""
+        """Return a subject as this transaction sees it, or `None` if it does not exist.
+
+        Raises:
+            UnreadableError: its row cannot be read.
+        """
         found = self._held.get(subject)
         if found is not None:
             return found
-        if subject not in self._held:
+        if subject not in self._held and subject not in self._unreadable:
             rows = self._rows(LOCKED, {"t": self.tenant, "i": subject})
             if rows:
                 self._keep(rows[0])
             else:
                 self._held[subject] = None
+        if subject in self._unreadable:
+            raise self._unreadable[subject]
         return self._held[subject]
 
     def hold(self, subjects: Iterable[str]) -> None:
@@ -221,13 +229,15 @@ class Transaction:
             for row in self._rows(SEVERAL, key):
                 self._keep(row)
             for name in names:
-                self._held.setdefault(name, None)
+                if name not in self._unreadable:
+                    self._held.setdefault(name, None)
 
     def of_customer(self, customer: str) -> tuple[str, ...]:
         """Return the ids of a customer's subjects and hold them; none can appear meanwhile.
 
         Raises:
             IsolationError: the transaction would not see one that has just appeared.
+            UnreadableError: the row of one of them cannot be read.
         """
         if customer not in self._whole:
             self._whole.add(customer)
@@ -239,6 +249,9 @@ class Transaction:
                 )
             for row in self._rows(OF_CUSTOMER, {"t": self.tenant, "c": customer}):
                 self._keep(row)
+                if row.id in self._unreadable:
+                    self._whole.discard(customer)
+                    raise self._unreadable[row.id]
         return tuple(
             sorted(
                 name
@@ -289,7 +302,7 @@ class Transaction:
         for row in rows[:limit]:
             self._keep(row)
         if self.pauses:
-            held = [self._held[row.id] for row in rows[:limit]]
+            held = [self._held.get(row.id) for row in rows[:limit]]
             self._hold_up({each.snapshot.customer for each in held if each} - self._held_up.keys())
         more = len(rows) > limit
         horizon = restored(rows[limit].due_at) if more else until
@@ -327,6 +340,9 @@ class Transaction:
             return tuple(subjects)
         found: list[str] = []
         for subject in subjects:
+            if subject in self._unreadable:
+                found.append(subject)
+                continue
             held = self.held(subject)
             if held is None or held.timer is None:
                 continue
@@ -386,11 +402,19 @@ class Transaction:
         return (UNLOCKED[statement] if self._reading else statement).rows(self._link, key)
 
     def _keep(self, row: Any) -> None:
-        """Hold a subject as its row says, unless it is held already."""
+        """Hold a subject as its row says, unless it is held already.
+
+        A row that cannot be read holds up nobody else: it is noted, and raised where it is asked
+        for.
+        """
         if self._held.get(row.id) is not None:
             return
-        snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
-        timer = filled(Timer, (row.due, restored(row.due_at))) if row.due else None
+        try:
+            snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
+            timer = filled(Timer, (row.due, restored(row.due_at))) if row.due else None
+        except ValueError as error:
+            self._unreadable[row.id] = unreadable(row, error)
+            return
         self._held[row.id] = filled(Held, (snapshot, row.lifecycle, timer))
         self._ledger.begin(row, snapshot)
 

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import MISSING, Field, dataclass, fields, is_dataclass, replace
 from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
-from typing import Any, get_type_hints
+from typing import Any, cast, get_type_hints
 from uuid import UUID
 
 import pytest
@@ -267,7 +267,8 @@ def _example(hint: Any) -> Any:
     if isinstance(hint, type) and is_dataclass(hint):
         hints = get_type_hints(hint)
         return made(hint, **{each.name: _example(hints[each.name]) for each in fields(hint)})
-    return next(iter(hint)) if isinstance(hint, type) and hasattr(hint, "__members__") else None
+    members: dict[str, Any] = getattr(cast("Any", hint), "__members__", {})
+    return next(iter(members.values()), None)
 
 
 @dataclass(frozen=True, slots=True)
