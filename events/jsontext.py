@@ -73,7 +73,8 @@ def _inner(value: Any) -> list[Any]:
     """Return what lies in an object or a list; a marker where that is nothing."""
     if isinstance(value, Mapping):
         return list(cast("Mapping[str, Any]", value).values()) or [None]
-    return (cast("list[Any]", value) or [None]) if isinstance(value, list) else []
+    found: list[Any] = value if isinstance(value, list) else []  # pyright: ignore[reportUnknownVariableType] – JSON
+    return found or ([None] if isinstance(value, list) else [])
 
 
 def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:

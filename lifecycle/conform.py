@@ -125,7 +125,7 @@ def _generic(hint: Any) -> _Conform:
 def _payload(value: Any) -> Any:
     if not isinstance(value, Payload):
         raise _Wrong(f"is {_shown(value)}; make it the payload of the request")
-    return _conforming_exactly(type(value))(value)
+    return _conforming_exactly(cast("Any", type(value)))(value)
 
 
 @cache
@@ -198,7 +198,7 @@ def _fixed_tuple(checks: tuple[_Conform, ...], value: Any) -> Any:
 def _mapping(of_key: _Conform, of_value: _Conform, value: Any) -> Any:
     if not isinstance(value, Mapping):
         raise _Wrong(f"is {_shown(value)}; make it a mapping")
-    given = cast("Mapping[Any, Any]", value)
+    given: Mapping[Any, Any] = value  # pyright: ignore[reportUnknownVariableType] – of a host
     return {of_key(name): _item(of_value, name, each) for name, each in given.items()}
 
 
