@@ -10,10 +10,10 @@ replay: $(STAMPS)/run
 	$(BIN)/sublife replay scenarios --story scenarios/subscription/lapse-through-every-state.yaml
 
 test: $(STAMPS)/test
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 soak: $(STAMPS)/test
-	SOAK=1 $(BIN)/python -m pytest -n auto -m soak
+	SOAK=1 $(BIN)/python -m pytest -n auto --dist worksteal -m soak --durations=15
 
 example: $(STAMPS)/example
 	$(BIN)/python -m examples.backend
@@ -27,7 +27,7 @@ check: $(STAMPS)/check
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 	$(BIN)/sublife rules --check
-	$(BIN)/python -m pytest -n auto
+	$(BIN)/python -m pytest -n auto --dist worksteal
 
 format: $(STAMPS)/check
 	$(BIN)/ruff format .

@@ -58,8 +58,15 @@ class Interleaving:
         self.first_has_ended = Signal()
         self._claim, self._of_customer = Transaction.claim, Transaction.of_customer
         self._claims_of_first = 0
-        monkeypatch.setattr(Transaction, "claim", lambda tx, *a, **k: self.claim(tx, *a, **k))  # noqa: PLW0108 – a method of Transaction
-        monkeypatch.setattr(Transaction, "of_customer", lambda tx, c: self.of_customer(tx, c))  # noqa: PLW0108 – as above
+
+        def claim(tx: Transaction, *args: Any, **more: Any) -> tuple[Any, ...]:
+            return self.claim(tx, *args, **more)
+
+        def of_customer(tx: Transaction, customer: str) -> tuple[str, ...]:
+            return self.of_customer(tx, customer)
+
+        monkeypatch.setattr(Transaction, "claim", claim)
+        monkeypatch.setattr(Transaction, "of_customer", of_customer)
 
     def claim(self, tx: Transaction, *args: Any, **more: Any) -> tuple[Any, ...]:
         """Claim in the order described above."""
