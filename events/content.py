@@ -3,6 +3,7 @@
 from pathlib import Path
 
 from sublife.events.printable import printable, shortened
+from sublife.lifecycle.error import SublifeError
 
 _KINDS: tuple[tuple[bytes, str], ...] = (
     (b"\x1f\x8b", "is compressed with gzip; unpack it and name the file inside"),
@@ -27,7 +28,7 @@ HEAD = 4096
 """Bytes from the beginning of a file that tell what it is."""
 
 
-class ContentError(ValueError):
+class ContentError(SublifeError, ValueError):
     """A file cannot be read as text.
 
     Args:

@@ -10,6 +10,7 @@ from typing import Any, cast
 import yaml
 
 from sublife.events.content import ContentError, clear, read_text
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.policy import Fault, Path
 
 _MERGE = "tag:yaml.org,2002:merge"
@@ -30,7 +31,7 @@ _MESSAGE, _NAME, _ALL = 600, 200, 1900
 """Characters of one message, of a file's name, and of all messages together."""
 
 
-class DocumentError(ValueError):
+class DocumentError(SublifeError, ValueError):
     """A document is wrong; each fault names file, line and remedy.
 
     What it says is short and shows no control character, whatever the document holds: messages

@@ -20,13 +20,14 @@ from sublife.events.printable import printable_json
 from sublife.events.spreadsheet import neutralized
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.dates import add_months
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import ActorKind, iso
 
 Record = Mapping[str, Any]
 """One record: values by the names of their columns; instants aware, amounts as `Decimal`."""
 
 
-class ExportError(RuntimeError):
+class ExportError(SublifeError, RuntimeError):
     """Records cannot be written out; no file was changed."""
 
 

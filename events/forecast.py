@@ -15,6 +15,7 @@ from typing import Any
 from sublife.events.intake import Outcome, Stuck, foreseen
 from sublife.events.store import Store
 from sublife.events.store.agenda import Agenda, Item
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import iso, utc
 
@@ -55,7 +56,7 @@ class Foreseen:
     cause: str | None
 
 
-class ForecastError(ValueError):
+class ForecastError(SublifeError, ValueError):
     """A subject's timer cannot be applied, so what comes after it is not known."""
 
     def __init__(self, stuck: Iterable[Stuck]) -> None:

@@ -5,13 +5,15 @@ import math
 from collections.abc import Mapping
 from typing import Any, cast
 
+from sublife.lifecycle.error import SublifeError
+
 DEPTH = 64
 """So many objects and lists may lie within each other; exports have six."""
 _DIGITS = 40
 """Digits that a whole number may have."""
 
 
-class JsonError(ValueError):
+class JsonError(SublifeError, ValueError):
     """A text is not JSON, or JSON that nothing can be made of.
 
     Args:

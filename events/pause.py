@@ -7,13 +7,14 @@ due meanwhile happens with its true instants, as after a daemon that slept.
 from sublife.events.logs import log
 from sublife.events.store import Store
 from sublife.events.store.pause import Pause, PausedError
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import utc
 
 __all__ = ["Pause", "PauseError", "PausedError", "pause", "paused", "resume"]
 
 
-class PauseError(ValueError):
+class PauseError(SublifeError, ValueError):
     """A pause that cannot be, or that is not there; nothing was changed."""
 
 

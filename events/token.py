@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
 
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import utc
 
 MARK = "sublife"
@@ -25,7 +26,7 @@ _NOBODYS = hashlib.sha256(b"").hexdigest()
 _LONGEST = 100
 
 
-class TokenError(ValueError):
+class TokenError(SublifeError, ValueError):
     """A token cannot be as it was asked for; nothing was changed."""
 
 

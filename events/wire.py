@@ -13,6 +13,7 @@ from sublife.lifecycle.dates import (
     last_second_of,
     natural_end,
 )
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Fault, Policy
 from sublife.lifecycle.subscription.charge import cycle_last
@@ -46,7 +47,7 @@ _STATES: Mapping[str, State] = {
 }
 
 
-class ResourceError(ValueError):
+class ResourceError(SublifeError, ValueError):
     """A resource cannot be taken over; each fault names field, value and remedy."""
 
     def __init__(self, faults: list[Fault]) -> None:

@@ -8,6 +8,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import Any, ClassVar, Generic, NamedTuple, Protocol, TypeAlias, TypeVar, cast
 
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.policy import Policy, Unit
 
 Value: TypeAlias = str | int | bool | None
@@ -16,7 +17,7 @@ ABSENT = "absent"
 """The pseudo-state of a subject that does not exist yet; a birth rule leads out of it."""
 
 
-class ModelError(ValueError):
+class ModelError(SublifeError, ValueError):
     """A shape was built from values that cannot stand."""
 
 
@@ -190,6 +191,14 @@ class Fact(NamedTuple):
     data: Mapping[str, Value] = NOTHING
     rules: tuple[str, ...] = ()
 
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is made again: a mapping that cannot change has no pickle of its own."""
+        return _fact, (self.name, dict(self.data), self.rules)
+
+
+def _fact(name: str, data: dict[str, Value], rules: tuple[str, ...]) -> Fact:
+    return Fact(name, MappingProxyType(data) if data else NOTHING, rules)
+
 
 class Timer(NamedTuple):
     """A timed event to come: its name and the UTC instant from which it is due."""
@@ -213,6 +222,10 @@ class Refusal:
     rule: str
     sentence: str
     details: Mapping[str, Value] = field(default_factory=dict[str, Value])
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Return how it is made again: a mapping that cannot change has no pickle of its own."""
+        return Refusal, (self.code, self.rule, self.sentence, dict(self.details))
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,6 +11,7 @@ from functools import lru_cache
 from types import MappingProxyType
 from typing import TypeAlias, cast
 
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.money import percent
 from sublife.lifecycle.region import NO_REGIONS, Regions, regions_from
 
@@ -56,7 +57,7 @@ class Fault:
     message: str
 
 
-class PolicyError(ValueError):
+class PolicyError(SublifeError, ValueError):
     """A policy pack contradicts itself or does not say what the engine must know.
 
     Args:

@@ -3,10 +3,11 @@
 import time
 from datetime import UTC, datetime
 
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import iso, utc
 
 
-class ClockError(ValueError):
+class ClockError(SublifeError, ValueError):
     """A simulated clock was asked to go back."""
 
 

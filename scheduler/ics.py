@@ -5,9 +5,10 @@ from datetime import datetime
 from typing import Any
 
 from sublife.events.forecast import Foreseen
+from sublife.lifecycle.error import SublifeError
 
 
-class ExtraMissingError(ValueError):
+class ExtraMissingError(SublifeError, ValueError):
     """The library for calendars is not installed."""
 
 

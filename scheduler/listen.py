@@ -2,8 +2,10 @@
 
 from ipaddress import ip_address
 
+from sublife.lifecycle.error import SublifeError
 
-class ListenError(ValueError):
+
+class ListenError(SublifeError, ValueError):
     """The interface cannot be served at that address."""
 
 

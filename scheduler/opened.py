@@ -10,6 +10,7 @@ from rich.markup import escape
 from sublife.events.document import DocumentError
 from sublife.events.export import ExportError
 from sublife.events.store import Store, StoreError
+from sublife.lifecycle.error import SublifeError
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.screen import standard_error
 
@@ -17,7 +18,7 @@ NOT_DONE = 2
 _MANY = 5
 
 
-class UnknownTenantError(ValueError):
+class UnknownTenantError(SublifeError, ValueError):
     """The database has nothing of that tenant."""
 
 

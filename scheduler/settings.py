@@ -17,6 +17,7 @@ from pydantic_settings import (
 )
 
 from sublife.events.content import ContentError, clear, read_text
+from sublife.lifecycle.error import SublifeError
 from sublife.scheduler.logs import LogFormat, LogLevel
 
 _LARGEST = 1 << 18
@@ -27,7 +28,7 @@ PREFIX = "SUBLIFE_"
 """How the names of the environment's variables begin."""
 
 
-class SettingsError(ValueError):
+class SettingsError(SublifeError, ValueError):
     """A setting is missing or cannot be; the message names it, its value and the remedy."""
 
 

@@ -7,6 +7,8 @@ from importlib.metadata import version
 from types import MappingProxyType
 from typing import Any, Protocol
 
+from sublife.lifecycle.error import SublifeError
+
 NAME = "sublife"
 NOTHING: Mapping[str, Any] = MappingProxyType({})
 
@@ -26,7 +28,7 @@ class _Untraced:
         """Say nothing."""
 
 
-class TracingError(RuntimeError):
+class TracingError(SublifeError, RuntimeError):
     """Traces are asked for, but cannot be sent."""
 
 

@@ -1,7 +1,9 @@
 """What makes an event impossible to take in."""
 
+from sublife.lifecycle.error import SublifeError
 
-class IntakeError(RuntimeError):
+
+class IntakeError(SublifeError, RuntimeError):
     """An event cannot be taken in; nothing was changed."""
 
 

@@ -15,13 +15,14 @@ from sublife.events.webhook.network import Network, real_network
 from sublife.events.webhook.send import send
 from sublife.events.webhook.signature import is_secret, secret_of
 from sublife.lifecycle.catalog import LIFECYCLES
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import utc
 
 OVERLAP = timedelta(days=1)
 """How long the secret before a rotation stays valid."""
 
 
-class EndpointError(ValueError):
+class EndpointError(SublifeError, ValueError):
     """An endpoint cannot be as it was asked for; nothing was changed."""
 
 

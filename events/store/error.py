@@ -1,7 +1,9 @@
 """What can go wrong with the store."""
 
+from sublife.lifecycle.error import SublifeError
 
-class StoreError(RuntimeError):
+
+class StoreError(SublifeError, RuntimeError):
     """The store cannot do what was asked; nothing was changed."""
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit
 
 from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.body import Source
+from sublife.lifecycle.error import SublifeError
 
 URL = "nats://127.0.0.1:4222"
 NAME = "sublife"
@@ -18,7 +19,7 @@ _TOKEN = re.compile(r"[^\s.*>\x00-\x1f\x7f]+")
 _STREAM = re.compile(r"[^\s.*>/\\\x00-\x1f\x7f]+")
 
 
-class BrokerError(RuntimeError):
+class BrokerError(SublifeError, RuntimeError):
     """The broker does not take facts; they wait in the journal."""
 
 
@@ -30,7 +31,7 @@ class BrokerRefusedError(BrokerError):
     """The broker answers no; somebody has to change something there or in the settings."""
 
 
-class SettingError(ValueError):
+class SettingError(SublifeError, ValueError):
     """A broker cannot be as it was asked for."""
 
 

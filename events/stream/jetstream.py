@@ -23,6 +23,7 @@ from sublife.events.stream.broker import (
 )
 from sublife.events.stream.message import Message
 from sublife.events.stream.opening import Link, close, connected, plain
+from sublife.lifecycle.error import SublifeError
 
 TOO_LARGE = 10054
 """JetStream's number for a message that the stream does not take because of its size."""
@@ -31,7 +32,7 @@ _HEADERS = 1024
 """At least so many bytes of headers count towards the largest message that a server takes."""
 
 
-class MessageRefusedError(Exception):
+class MessageRefusedError(SublifeError):
     """The broker takes other messages, but not this one."""
 
 

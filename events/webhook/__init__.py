@@ -2,8 +2,10 @@
 
 from importlib.util import find_spec
 
+from sublife.lifecycle.error import SublifeError
 
-class ExtraMissingError(ImportError):
+
+class ExtraMissingError(SublifeError, ImportError):
     """What posting needs is not installed."""
 
 

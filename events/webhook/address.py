@@ -3,6 +3,8 @@
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from sublife.lifecycle.error import SublifeError
+
 Address = IPv4Address | IPv6Address
 
 _CLOSED = (
@@ -30,7 +32,7 @@ _MAPPED = (
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)")
 
 
-class AddressError(ValueError):
+class AddressError(SublifeError, ValueError):
     """A post may not go there."""
 
 

@@ -19,6 +19,7 @@ from sublife.events.why.explanation import (
 )
 from sublife.events.why.past import Past
 from sublife.events.why.reason import Asked, explained
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import Refusal
 from sublife.lifecycle.policy import Policy
 
@@ -37,7 +38,7 @@ __all__ = [
 ]
 
 
-class UnknownIdError(ValueError):
+class UnknownIdError(SublifeError, ValueError):
     """The tenant has no event, fact or activity record of that id."""
 
 

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from sublife.events.store.audit import Audit, Line
 from sublife.events.store.entry import entry_of
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.machine import decide, reads
 from sublife.lifecycle.model import Event, Reads, Refusal, Snapshot
 from sublife.lifecycle.policy import Policy
@@ -13,7 +14,7 @@ from sublife.lifecycle.policy import Policy
 T = TypeVar("T")
 
 
-class UnrebuiltError(ValueError):
+class UnrebuiltError(SublifeError, ValueError):
     """What was before an event cannot be rebuilt, and why."""
 
 

@@ -19,20 +19,21 @@ from sublife.events.store.file import (
     opened_at,
     path_of,
 )
+from sublife.lifecycle.error import SublifeError
 from sublife.scheduler.daemon import inode
 
 SUFFIX = ".daemon"
 
 
-class SecondDaemonError(RuntimeError):
+class SecondDaemonError(SublifeError, RuntimeError):
     """Another daemon works on the file already."""
 
 
-class NoFileError(RuntimeError):
+class NoFileError(SublifeError, RuntimeError):
     """A database in memory is of one process alone, so no daemon can work on it."""
 
 
-class UnwritableError(RuntimeError):
+class UnwritableError(SublifeError, RuntimeError):
     """The file or its folder cannot be written to, and a daemon has to."""
 
 

@@ -5,8 +5,10 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime
 
+from sublife.lifecycle.error import SublifeError
 
-class ReplayError(ValueError):
+
+class ReplayError(SublifeError, ValueError):
     """A scenario cannot be run on this store; nothing of it was written."""
 
 
