@@ -3,7 +3,7 @@
 import json
 from datetime import UTC, datetime
 from decimal import Decimal
-from typing import Any, ClassVar
+from typing import Any
 
 from sqlalchemy import (
     BigInteger,
@@ -21,6 +21,7 @@ from sqlalchemy import (
     text,
 )
 from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy.orm import registry
 from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
@@ -109,10 +110,8 @@ def _instant(**more: Any) -> Any:
     return Field(sa_type=UtcDateTime, **more)
 
 
-class Row(SQLModel):
-    """What our tables share."""
-
-    metadata: ClassVar[MetaData] = metadata  # pyright: ignore[reportIncompatibleVariableOverride]
+class Row(SQLModel, registry=registry(metadata=metadata)):
+    """What our tables share: tables and a registry of their own, apart from those of a host."""
 
 
 class SubjectRow(Row, table=True):

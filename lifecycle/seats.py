@@ -3,8 +3,7 @@
 from sublife.lifecycle.model import ModelError
 
 MOST_SEATS = 10_000_000
-"""More than any offer sells to one subscription. With the highest unit price an amount still fits
-into its database column."""
+"""More than any offer sells to one subscription."""
 
 
 def check_seats(quantity: int | None) -> None:

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable, Mapping
 from datetime import date, datetime
+from decimal import Decimal
 
 from sublife.lifecycle.dates import (
     cycle_end,
@@ -10,9 +11,12 @@ from sublife.lifecycle.dates import (
     days_between,
     next_cycle_start,
 )
-from sublife.lifecycle.model import NOTHING, Value
+from sublife.lifecycle.model import NOTHING, ModelError, Value
 from sublife.lifecycle.money import Money, days_charged, prorated
 from sublife.lifecycle.subscription.model import Batch, Subscription
+
+MOST_AMOUNT = Decimal(10**16)
+"""What the column of an amount cannot hold any more."""
 
 
 def cycle_anchor(subscription: Subscription) -> date:
@@ -39,14 +43,24 @@ def cycle_last(subscription: Subscription, on: date) -> date:
 
 
 def _cost(subscription: Subscription, seat_days: int, *, on: date) -> Money | None:
-    """Return what *seat_days* cost in the cycle that holds *on*, rounded once; `None` unpriced."""
+    """Return what *seat_days* cost in the cycle that holds *on*, rounded once; `None` unpriced.
+
+    Raises:
+        ModelError: more than the column of an amount holds.
+    """
     price = subscription.price
     if price is None:
         return None
     anchor, first = cycle_anchor(subscription), cycle_first(subscription, on)
     full_days = (next_cycle_start(anchor, subscription.billing, on=on) - first).days
     unit = price.unit_on(subscription.starts_on)
-    return Money(prorated(unit, seat_days, full_days), price.currency)
+    amount = prorated(unit, seat_days, full_days)
+    if amount >= MOST_AMOUNT:
+        raise ModelError(
+            f"{subscription.id}: {seat_days} days of seats at {unit} {price.currency} come to "
+            f"{amount}; an amount has at most 16 digits, so check the price and the seats"
+        )
+    return Money(amount, price.currency)
 
 
 def charge(subscription: Subscription, quantity: int, *, from_on: date) -> Money | None:

@@ -140,3 +140,15 @@ def test_the_same_id_of_another_class_is_the_same_event(desk: "Desk") -> None:
 
     assert (first.repeated, again.repeated) == (False, True)
     assert type(first.event.id) is str
+
+
+@pytest.mark.parametrize(("unit", "seats"), [("999999999999", 20_000), ("2000000000", 10_000_000)])
+def test_an_amount_that_no_column_holds_is_refused(desk: "Desk", unit: str, seats: int) -> None:
+    """2,147,483,647 seats at a price once gave an amount of 18 digits."""
+    before = desk.rows()
+    given = order({"price": Price(Decimal(unit), "EUR"), "quantity": seats})
+
+    with pytest.raises(ModelError, match="an amount has at most 16 digits"):
+        desk.do("purchase", "s1", SOLD_AT, given)
+
+    assert desk.rows() == before

@@ -78,8 +78,8 @@ class Product(Sparse):
     on_new_commerce: bool = True
 
 
-MOST_UNIT = Decimal(100_000_000)
-"""No seat costs as much in any currency; below it, every amount fits into its column."""
+MOST_UNIT = Decimal(10**12)
+"""No seat costs as much in any currency."""
 
 
 def _check_unit(name: str, value: Decimal | None) -> None:
