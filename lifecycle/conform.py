@@ -26,7 +26,7 @@ from typing import (
 )
 
 from sublife.lifecycle.identifier import unfit_character
-from sublife.lifecycle.model import Event, ModelError, Payload
+from sublife.lifecycle.model import Event, FigureError, ModelError, Payload
 
 T = TypeVar("T")
 _Conform: TypeAlias = Callable[[Any], Any]
@@ -60,8 +60,9 @@ class ValueTypeError(ModelError):
 class _Wrong(Exception):  # noqa: N818 – never leaves this module
     """A value does not conform; each place on the way out adds its own part of the path."""
 
-    def __init__(self, problem: str) -> None:
+    def __init__(self, problem: str, *, is_too_large: bool = False) -> None:
         self.problem = problem
+        self.is_too_large = is_too_large
         self.parts: list[str] = []
         super().__init__(problem)
 
@@ -78,6 +79,7 @@ def conform(event: Event) -> Event:
     Raises:
         ValueTypeError: a value is of another type; the message names the event, the field, the
             value and the remedy.
+        FigureError: a number is larger than any count or amount can be.
     """
     try:
         return cast("Event", _conforming(Event)(event))
@@ -85,7 +87,10 @@ def conform(event: Event) -> Event:
         name = getattr(event, "id", None)
         where = ".".join(reversed(error.parts)).replace(".[", "[")
         path = f"event {name[:60]!a}: {where}" if isinstance(name, str) else f"event: {where}"
-        raise ValueTypeError(path.rstrip(": "), error.problem) from None
+        path = path.rstrip(": ")
+        if error.is_too_large:
+            raise FigureError(f"{path} {error.problem}") from None
+        raise ValueTypeError(path, error.problem) from None
 
 
 @cache
@@ -249,7 +254,7 @@ def _whole(value: Any) -> int:
         raise _Wrong(f"is {_shown(value)}; make it a whole number")
     plain = value if type(value) is int else int(value.__index__())
     if abs(plain) > LARGEST:
-        raise _Wrong(f"is {_shown(plain)}; use at most {LARGEST:,}")
+        raise _Wrong(f"is {_shown(plain)}; use at most {LARGEST:,}", is_too_large=True)
     return plain
 
 
@@ -270,7 +275,8 @@ def _decimal(value: Any) -> Decimal:
     if not plain.is_finite():
         raise _Wrong(f"is {_shown(value)}; make it a finite number")
     if plain.adjusted() >= DIGITS or len(plain.as_tuple().digits) > 3 * DIGITS:
-        raise _Wrong(f"is {_shown(value)}; use at most {DIGITS} digits before the decimal point")
+        remedy = f"use at most {DIGITS} digits before the decimal point"
+        raise _Wrong(f"is {_shown(value)}; {remedy}", is_too_large=True)
     return plain
 
 

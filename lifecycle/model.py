@@ -21,6 +21,10 @@ class ModelError(SublifeError, ValueError):
     """A shape was built from values that cannot stand."""
 
 
+class FigureError(ModelError):
+    """A figure is larger than any count, price or amount can be."""
+
+
 def utc(at: datetime, *, name: str = "at") -> datetime:
     """Return *at* in UTC (GEN-01).
 

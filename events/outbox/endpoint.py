@@ -139,11 +139,9 @@ def try_endpoint(
         UnknownConsumerError: there is no endpoint of that id.
         ExtraMissingError: the extra `webhooks` is not installed.
     """
-    given = settings or Settings()
+    given, chosen = settings or Settings(), network or real_network()
     endpoint = store.endpoints.get(name)
     said = trial_message(identifier, store.tenant, now, endpoint.body, given.source)
-
-    chosen = network or real_network()
 
     async def ask() -> Answer:
         poster = chosen.poster(timeout_seconds=given.timeout_seconds, redirects=given.redirects)

@@ -11,7 +11,7 @@ from sublife.lifecycle.dates import (
     days_between,
     next_cycle_start,
 )
-from sublife.lifecycle.model import NOTHING, ModelError, Value
+from sublife.lifecycle.model import NOTHING, FigureError, Value
 from sublife.lifecycle.money import Money, days_charged, prorated
 from sublife.lifecycle.subscription.model import Batch, Subscription
 
@@ -46,7 +46,7 @@ def _cost(subscription: Subscription, seat_days: int, *, on: date) -> Money | No
     """Return what *seat_days* cost in the cycle that holds *on*, rounded once; `None` unpriced.
 
     Raises:
-        ModelError: more than the column of an amount holds.
+        FigureError: more than the column of an amount holds.
     """
     price = subscription.price
     if price is None:
@@ -56,7 +56,7 @@ def _cost(subscription: Subscription, seat_days: int, *, on: date) -> Money | No
     unit = price.unit_on(subscription.starts_on)
     amount = prorated(unit, seat_days, full_days)
     if amount >= MOST_AMOUNT:
-        raise ModelError(
+        raise FigureError(
             f"{subscription.id}: {seat_days} days of seats at {unit} {price.currency} come to "
             f"{amount}; an amount has at most 16 digits, so check the price and the seats"
         )

@@ -35,7 +35,7 @@ from sublife.events.store.pause import PausedError
 from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.address import AddressError
 from sublife.lifecycle.machine import UnknownEventError, UnknownLifecycleError, UnknownSubjectError
-from sublife.lifecycle.model import ModelError, Refusal
+from sublife.lifecycle.model import FigureError, ModelError, Refusal
 from sublife.scheduler.api.brief import brief, encoded, few, plain, shown
 
 MEDIA_TYPE = "application/problem+json"
@@ -111,6 +111,7 @@ ANSWERS: Mapping[type[Exception], _Answer] = {
     EventIdTakenError: _Answer(422, "IDEMPOTENCY_KEY_REUSED"),
     EventInFutureError: _Answer(422, "EVENT_IN_FUTURE"),
     UnknownEventError: _Answer(422, "UNKNOWN_REQUEST"),
+    FigureError: _OUT_OF_RANGE,
     ModelError: _Answer(422, "BAD_DATA"),
     EndpointError: _Answer(422, "BAD_ENDPOINT"),
     AddressError: _Answer(422, "BAD_ADDRESS"),

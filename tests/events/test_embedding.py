@@ -707,7 +707,10 @@ class TestConflicts:
 
         with Session(host.engine) as session:
             store = host.store.within(session)
-            with host.store.transaction(), pytest.raises(LockedError, match="another process"):
+            with (
+                host.store.transaction(),
+                pytest.raises(LockedError, match="another connection or process"),
+            ):
                 submit(store, event)
             outcome = submit(store, event)
             session.commit()
@@ -936,7 +939,7 @@ class TestWrongHosts:
         url = (
             f"sqlite:///{tmp_path / 'empty.db'}"
             if kind == "sqlite"
-            else str(request.getfixturevalue("migrated_database"))
+            else str(request.getfixturevalue("empty_database"))
         )
         engine = plain(url, poolclass=NullPool)
         HostTable.metadata.create_all(engine)

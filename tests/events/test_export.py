@@ -396,7 +396,7 @@ def test_memory_stays_flat_however_many_records_there_are(
     """Five times the records, all of one instant: the same peak, whatever the format."""
     store = open_desk(shared_url).store
     peaks: dict[Format, list[int]] = {form: [] for form in Format}
-    for count in (10, *sized((800, 4_000), (2_000, 10_000))):
+    for count in (10, *sized((1_500, 6_000), (2_000, 10_000))):
         own = store.of(f"tenant-{count}")
         _fill(own, count)
         for form in Format:

@@ -13,7 +13,7 @@ from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.conform import LARGEST, ValueTypeError, conform
 from sublife.lifecycle.dates import Billing, Term
 from sublife.lifecycle.machine import lifecycle_named
-from sublife.lifecycle.model import Actor, ActorKind, Event, ModelError, Payload, Role
+from sublife.lifecycle.model import Actor, ActorKind, Event, FigureError, ModelError, Payload, Role
 from sublife.lifecycle.seats import MOST_SEATS
 from sublife.lifecycle.subscription.model import ChangeSeats, Price, Product, Purchase
 
@@ -215,7 +215,7 @@ def test_a_unit_price_of_no_seat_is_refused(unit: str) -> None:
 def test_a_whole_number_that_others_would_round_is_refused() -> None:
     given = event(made(Purchase, **{**_values(ORDER), "quantity": LARGEST + 1}))
 
-    with pytest.raises(ValueTypeError, match="use at most 9,007,199,254,740,992"):
+    with pytest.raises(FigureError, match="use at most 9,007,199,254,740,992"):
         conform(given)
 
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import ModelError, Segment, Snapshot, Sparse
+from sublife.lifecycle.model import FigureError, Segment, Snapshot, Sparse
 
 
 class Platform(StrEnum):
@@ -84,7 +84,7 @@ MOST_UNIT = Decimal(10**12)
 
 def _check_unit(name: str, value: Decimal | None) -> None:
     if isinstance(value, Decimal) and value.is_finite() and value.copy_abs() >= MOST_UNIT:
-        raise ModelError(f"price {name} {value} is too high; give less than {MOST_UNIT:,}")
+        raise FigureError(f"price {name} {value} is too high; give less than {MOST_UNIT:,}")
 
 
 @dataclass(frozen=True)
