@@ -3,6 +3,8 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 STAMPS := .make
+# One process more than cores: tests of real daemons wait for them.
+WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
 .PHONY: replay test soak example daemon check format lint types contracts digests mutation bench clean
 
@@ -10,10 +12,10 @@ replay: $(STAMPS)/run
 	$(BIN)/sublife replay scenarios --story scenarios/subscription/lapse-through-every-state.yaml
 
 test: $(STAMPS)/test
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 soak: $(STAMPS)/test
-	SOAK=1 $(BIN)/python -m pytest -n auto --dist worksteal -m soak --durations=15
+	SOAK=1 $(BIN)/python -m pytest -n $(WORKERS) --dist worksteal -m soak --durations=15
 
 example: $(STAMPS)/example
 	$(BIN)/python -m examples.backend
@@ -27,7 +29,7 @@ check: $(STAMPS)/check
 	$(BIN)/basedpyright --warnings
 	$(BIN)/lint-imports
 	$(BIN)/sublife rules --check
-	$(BIN)/python -m pytest -n auto --dist worksteal
+	$(BIN)/python -m pytest -n $(WORKERS) --dist worksteal
 
 format: $(STAMPS)/check
 	$(BIN)/ruff format .

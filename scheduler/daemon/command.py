@@ -65,9 +65,10 @@ def daemon_command(*, config: Path | None = None, **flags: Any) -> None:
 def run_until_signalled(daemon: Daemon) -> None:
     """Run a daemon; the first signal lets it end in order, a second one at once, signed off.
 
-    A closed terminal sends SIGHUP; one that is ignored already, as by nohup, stays ignored.
+    A closed terminal sends SIGHUP; one that is ignored already, as by nohup, stays ignored. A shell
+    has what it starts in the background ignore SIGINT; who sends it to the daemon means it.
     """
-    numbers = [each for each in ENDING if signal.getsignal(each) is not signal.SIG_IGN]
+    numbers = [each for each in ENDING if not _is_kept_out(each)]
 
     def end(_number: int, _frame: FrameType | None) -> None:
         daemon.stop()
@@ -83,6 +84,10 @@ def run_until_signalled(daemon: Daemon) -> None:
     for each in numbers:
         signal.signal(each, end)
     daemon.run()
+
+
+def _is_kept_out(number: signal.Signals) -> bool:
+    return number.name == "SIGHUP" and signal.getsignal(number) is signal.SIG_IGN
 
 
 def with_flags(command: Callable[..., None]) -> Callable[..., None]:

@@ -88,6 +88,19 @@ def test_a_signal_that_is_ignored_stays_ignored() -> None:
     assert daemon.seen == []
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_what_a_shell_has_the_background_ignore_ends_it_all_the_same(
+    number: signal.Signals,
+) -> None:
+    """`sublife daemon &` in a script begins with SIGINT ignored."""
+    signal.signal(number, signal.SIG_IGN)
+    daemon: Any = Signalled(number)
+
+    run_until_signalled(daemon)
+
+    assert daemon.seen == ["stop"]
+
+
 @pytest.mark.parametrize("is_locked", [False, True])
 def test_signing_off_at_once_waits_only_for_a_moment(
     is_locked: bool, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
