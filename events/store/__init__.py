@@ -17,12 +17,14 @@ from sublife.events.store.database import Own, Source, begin_at_once, open_engin
 from sublife.events.store.delivery import Deliveries, Endpoints
 from sublife.events.store.entry import Entry, digest_of, entry_of
 from sublife.events.store.error import (
+    AutocommitError,
     ConflictError,
     DamagedError,
     FullError,
     IsolationError,
     LockedError,
     MissingError,
+    PoolFullError,
     ReadOnlyError,
     ReplacedError,
     StoreError,
@@ -50,6 +52,7 @@ from sublife.lifecycle.model import Snapshot
 from sublife.lifecycle.policy import Policy
 
 __all__ = [
+    "AutocommitError",
     "Clock",
     "ConflictError",
     "CursorError",
@@ -64,6 +67,7 @@ __all__ = [
     "LockedError",
     "MissingError",
     "Page",
+    "PoolFullError",
     "ReadOnlyError",
     "ReplacedError",
     "SchemaError",

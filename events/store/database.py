@@ -6,7 +6,9 @@ from typing import Any, Protocol, TypeVar
 
 from sqlalchemy import URL, Connection, Engine, create_engine
 from sqlalchemy import event as sa_event
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError, DBAPIError, NoSuchModuleError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, StaticPool
 
 from sublife.events.store.error import (
@@ -21,6 +23,18 @@ from sublife.events.store.error import (
 from sublife.events.store.file import address_of, path_of, read_only
 from sublife.events.store.link import Link, of_sqlite, ours
 from sublife.events.store.secret import shown_address, shown_url
+from sublife.events.store.server import (
+    SET_LOCAL,
+    SET_WRITING,
+    full_pool,
+    is_cut,
+    is_pooled,
+    keep_set,
+    of_server,
+    refuse_autocommit,
+    refuse_autocommit_of,
+    unopened_server,
+)
 from sublife.events.store.sqlite import configure, demand_same_file
 
 E = TypeVar("E")
@@ -101,11 +115,11 @@ def made(create: Callable[..., E], url: str, *, sqlite: str, reading: bool = Fal
             "sqlite:///file.db or postgresql://user@host/database"
         )
     address: str | URL = f"{dialect}:{rest}"
-    options = _OF_POSTGRESQL
-    if dialect.startswith("sqlite"):
-        address = _address(f"{dialect}:{rest}", reading=reading)
-        options = _of_sqlite(address)
     try:
+        if dialect.startswith("sqlite"):
+            address = _address(f"{dialect}:{rest}", reading=reading)
+            return create(address, **_of_sqlite(address))
+        address, options = of_server(make_url(address))
         return create(address, **options)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise StoreError(
@@ -126,6 +140,8 @@ def prepared(engine: Engine, *, reading: bool = False) -> Engine:
         else:
             begin_at_once(engine)
         configure(engine, reading=reading)
+    else:
+        keep_set(engine)
     return engine
 
 
@@ -142,13 +158,6 @@ def begin_at_once(engine: Engine) -> Engine:
         sa_event.listen(engine, "connect", _leave_it_to_us)
         sa_event.listen(engine, "begin", _begin_writing)
     return engine
-
-
-_OF_POSTGRESQL: dict[str, Any] = {
-    # A batch joins a thousand rows to many: with the default cost of a random page the planner
-    # reads the whole table instead, and compiling such a plan takes longer than running it.
-    "connect_args": {"options": "-c random_page_cost=1.1 -c jit=off"}
-}
 
 
 def _address(url: str, *, reading: bool) -> URL:
@@ -191,7 +200,9 @@ class Own:
         self._is_sqlite = engine.dialect.name == "sqlite"
         self._kept: Link | None = None
         self._in_memory = isinstance(engine.pool, StaticPool)
+        self._is_pooled = is_pooled(engine)
         self.writers = 1 if self._is_sqlite else 2
+        refuse_autocommit(engine)
 
     @contextmanager
     def writing(self) -> Generator[Link]:
@@ -199,6 +210,8 @@ class Own:
         with self._link() as (link, connection):
             if self._is_sqlite:
                 link.run("BEGIN IMMEDIATE")
+            elif self._is_pooled:
+                link.run(SET_WRITING, None)
             try:
                 yield link
                 demand_same_file(connection)
@@ -233,6 +246,8 @@ class Own:
                 return
             if self._is_sqlite:
                 link.run("BEGIN")
+            elif self._is_pooled:
+                link.run(SET_LOCAL, None)
             try:
                 yield link
             finally:
@@ -267,8 +282,25 @@ class Own:
             connection.close()
 
     def _connected(self) -> PoolProxiedConnection:
+        """Return a connection that stands; where one was cut as it lay idle, all idle ones go."""
+        connection = self._from_pool()
+        if not self._is_sqlite and is_cut(connection.driver_connection):
+            _invalidate(connection)
+            connection.close()
+            self.engine.dispose()
+            connection = self._from_pool()
+        try:
+            refuse_autocommit_of(connection.driver_connection)
+        except StoreError:
+            connection.close()
+            raise
+        return connection
+
+    def _from_pool(self) -> PoolProxiedConnection:
         try:
             return self.engine.raw_connection()
+        except PoolTimeoutError as error:
+            raise full_pool(self.engine, error) from error
         except DBAPIError as error:
             raise unopened(self.engine, error.orig or error) from error
         except self.engine.dialect.loaded_dbapi.Error as error:
@@ -295,7 +327,7 @@ def unopened(engine: Engine, error: BaseException) -> StoreError:
     said = str(error).strip().partition("\n")[0]
     if engine.dialect.name == "sqlite":
         return _unopened_file(engine, url, error, said)
-    return UnreachableError(f"the database {url} does not answer: {said}; see that it runs")
+    return unopened_server(engine, error)
 
 
 def _unopened_file(engine: Engine, url: str, error: BaseException, said: str) -> StoreError:

@@ -44,6 +44,14 @@ class ReadOnlyError(StoreError):
     """The database can only be read; nothing was changed."""
 
 
+class AutocommitError(StoreError):
+    """A connection commits each statement by itself; nothing was changed."""
+
+
+class PoolFullError(StoreError):
+    """All connections of the engine are in use; nothing was changed."""
+
+
 class FullError(StoreError):
     """There is no room left; nothing was changed."""
 
@@ -79,6 +87,10 @@ class UnreadableError(StoreError):
 
 class UnreachableError(StoreError):
     """The database does not answer; what was not committed is not there."""
+
+
+class StandbyError(UnreachableError):
+    """The server takes no writes, as after a failover; nothing was changed."""
 
 
 def damaged(says: str) -> DamagedError:

@@ -5,11 +5,13 @@ from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.orm import Session
 from sqlalchemy.pool import StaticPool
 
 from sublife.events.store.error import ConflictError, StoreError, UnreachableError
 from sublife.events.store.link import Link
+from sublife.events.store.server import commits_alone, full_pool, refuse_autocommit
 from sublife.events.tables import SubjectRow
 
 _DRIVERS = frozenset({"pysqlite", "aiosqlite", "psycopg"})
@@ -93,7 +95,10 @@ class Joined:
             return host
         if host.autoflush:
             host.flush()
-        return host.connection(bind_arguments={"mapper": SubjectRow})
+        try:
+            return host.connection(bind_arguments={"mapper": SubjectRow})
+        except PoolTimeoutError as error:
+            raise full_pool(self.engine, error) from error
 
     def _expire(self) -> None:
         """Let the host's session read our rows anew: it has not seen us write them."""
@@ -111,17 +116,13 @@ def _linked(connection: Connection) -> Link:
             f"the host's connection speaks {dialect.name} through {dialect.driver}; give the "
             "store one of PostgreSQL through psycopg, or of SQLite"
         )
+    if connection.get_execution_options().get("isolation_level") == "AUTOCOMMIT":
+        raise commits_alone()
+    refuse_autocommit(connection.engine)
     driver: Any = connection.connection.driver_connection
     if dialect.name == "postgresql" and driver.autocommit:
-        raise _commits_alone()
+        raise commits_alone()
     return Link(connection.connection, dialect)
-
-
-def _commits_alone() -> StoreError:
-    return StoreError(
-        "the host's connection commits each statement by itself (AUTOCOMMIT), so nothing could be "
-        "rolled back; give the store one with transactions"
-    )
 
 
 def _lock_file(connection: Connection, link: Link) -> None:
@@ -137,7 +138,7 @@ def _lock_file(connection: Connection, link: Link) -> None:
     host = connection.get_transaction()
     if not driver.in_transaction:
         if not begins_late:
-            raise _commits_alone()
+            raise commits_alone()
         link.run("BEGIN IMMEDIATE")
         connection.info[_BEGUN] = host
         return

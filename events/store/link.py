@@ -13,6 +13,7 @@ from sublife.events.store.error import (
     FullError,
     LockedError,
     ReadOnlyError,
+    StandbyError,
     StoreError,
     UnfitError,
     UnfitTextError,
@@ -28,6 +29,8 @@ _WHOLE = {"40001", "40P01"}
 _GONE = {"57P01", "57P02", "57P03"}
 """PostgreSQL: shut down by an administrator, crashed, not yet started."""
 _FULL = {"53100", "54000"}
+_READ_ONLY, _NOT_SUPPORTED = "25006", "0A000"
+"""PostgreSQL: a session that only reads; also what a standby says to who wants to write."""
 _UNFIT = "22"
 """PostgreSQL: how codes of data exceptions begin, such as a figure out of range."""
 _NO_TEXT_HOLDS = "which no database text can hold; remove it; nothing was changed"
@@ -203,6 +206,11 @@ def _of_postgresql(error: Exception, dialect: Dialect) -> StoreError:
         return FullError(f"there is no room left ({said}); make some and submit the event again")
     if (state or "").startswith(_UNFIT):
         return UnfitError(f"a value cannot be written ({said}); nothing was changed")
+    if state == _READ_ONLY or (state == _NOT_SUPPORTED and "during recovery" in said):
+        return StandbyError(
+            f"the server takes no writes ({said}); see that the address leads to the primary "
+            "(target_session_attrs=read-write finds it among several hosts), then submit again"
+        )
     driver = dialect.loaded_dbapi
     if state is None and isinstance(error, driver.DataError) and "NUL" in said:
         return UnfitTextError(f"a text has the character U+0000, {_NO_TEXT_HOLDS}")

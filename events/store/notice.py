@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from sublife.events.store.database import unopened
 from sublife.events.store.link import Link, ours
+from sublife.events.store.server import is_pooled
 
 NEAR = timedelta(minutes=1)
 """What is due sooner is announced; for the rest the beat comes early enough."""
@@ -49,6 +50,9 @@ def hearing(engine: Engine) -> Generator[Notices]:
     Raises:
         UnreachableError: the database does not answer.
     """
+    if is_pooled(engine):
+        yield _Deaf()
+        return
     driver: Any = engine.dialect.loaded_dbapi
     try:
         pooled = engine.raw_connection()
@@ -63,6 +67,15 @@ def hearing(engine: Engine) -> Generator[Notices]:
         yield (_OfSqlite if is_sqlite else _OfPostgresql)(connection, engine.dialect)
     finally:
         connection.close()
+
+
+class _Deaf:
+    """Behind a pooler that hands out connections by transaction, no notice arrives."""
+
+    def wait(self, seconds: float) -> bool:
+        """Wait for the next beat."""
+        sleep(seconds)
+        return False
 
 
 class _OfPostgresql:
