@@ -33,8 +33,9 @@ _Conform: TypeAlias = Callable[[Any], Any]
 _MAPPINGS = {dict, Mapping, MutableMapping}
 LARGEST = 2**53
 """Whole numbers up to here are the same in JSON, in every database and in every language."""
-DIGITS = 16
-"""Digits of an amount before its decimal point that a database column holds."""
+DIGITS = 12
+"""Digits before the decimal point: no seat costs, and no line of revenue is, as much in any
+currency."""
 LONGEST = 10_000
 """Characters of a text: a name, a reason, an id."""
 

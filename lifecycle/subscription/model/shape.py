@@ -6,7 +6,7 @@ from decimal import Decimal
 from enum import StrEnum
 
 from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.model import FigureError, Segment, Snapshot, Sparse
+from sublife.lifecycle.model import Segment, Snapshot, Sparse
 
 
 class Platform(StrEnum):
@@ -78,15 +78,6 @@ class Product(Sparse):
     on_new_commerce: bool = True
 
 
-MOST_UNIT = Decimal(10**12)
-"""No seat costs as much in any currency."""
-
-
-def _check_unit(name: str, value: Decimal | None) -> None:
-    if isinstance(value, Decimal) and value.is_finite() and value.copy_abs() >= MOST_UNIT:
-        raise FigureError(f"price {name} {value} is too high; give less than {MOST_UNIT:,}")
-
-
 @dataclass(frozen=True)
 class Promotion(Sparse):
     """A promotional price and the days it may be bought or renewed in, both inclusive (TRM-08)."""
@@ -95,10 +86,6 @@ class Promotion(Sparse):
     unit: Decimal
     from_on: date
     until_on: date
-
-    def __post_init__(self) -> None:
-        Sparse.__post_init__(self)
-        _check_unit("of the promotion", self.unit)
 
 
 @dataclass(frozen=True)
@@ -116,11 +103,6 @@ class Price(Sparse):
     currency: str
     monthly_unit: Decimal | None = None
     promotion: Promotion | None = None
-
-    def __post_init__(self) -> None:
-        Sparse.__post_init__(self)
-        _check_unit("unit", self.unit)
-        _check_unit("monthly_unit", self.monthly_unit)
 
     def unit_on(self, day: date) -> Decimal:
         """Return the price of a seat for a charge that is fixed on *day* (TRM-08)."""
