@@ -27,7 +27,7 @@ _EXPANDED = 100_000
 _DIGITS = 30
 """Digits that a number may have."""
 _EMPTY = "is empty; the document must be a mapping of keys to values"
-_MESSAGE, _NAME, _ALL = 600, 200, 1900
+_MESSAGE, _NAME, _ALL = 600, 200, 2000
 """Characters of one message, of a file's name, and of all messages together."""
 
 
@@ -52,7 +52,7 @@ class DocumentError(SublifeError, ValueError):
         """One line of text per fault: `file:line: message`; a count of those that are too many."""
         name = clear(self.name, _NAME)
         lines: list[str] = []
-        left = _ALL
+        left = _ALL - len(f"{name}: and {len(self.faults)} more mistakes")
         for number, (line, message) in enumerate(self.faults):
             where = f"{name}:{line}" if line else name
             said = f"{where}: {clear(message, _MESSAGE)}"

@@ -129,3 +129,20 @@ def test_a_file_that_cannot_be_opened_is_named(tmp_path: Path, name: str) -> Non
 @pytest.mark.parametrize("text", ["a: [1, 2\n", "a: [1}\n", "\ta: 1\n"])
 def test_no_line_is_known_of_what_is_no_yaml(text: str) -> None:
     assert line_of(text, ("a", 0)) == 0
+
+
+@pytest.mark.parametrize("length", [1, 80, 120, 199, 400])
+@pytest.mark.parametrize("count", [3, 40, 19_995])
+def test_all_messages_of_a_file_have_2000_characters_whatever_its_name(
+    length: int, count: int
+) -> None:
+    """The count of those left out is part of them."""
+    faults = [(number, "is missing; add it") for number in range(1, count + 1)]
+
+    said = str(DocumentError("n" * length, faults))
+
+    assert len(said) <= 2000
+    shown = said.count("is missing; add it")
+    left_out = f"and {count - shown} more mistakes"
+    assert shown >= 3
+    assert said.endswith(left_out if shown < count else "add it")
