@@ -5,6 +5,7 @@ from typing import Any
 
 from fastapi import Request
 
+from sublife.events.jsontext import JsonError, check_depth
 from sublife.events.token import has_token
 from sublife.scheduler.api.brief import shown
 from sublife.scheduler.api.problem import Problem
@@ -37,11 +38,12 @@ def read(body: bytes) -> Any:
     try:
         text = body.decode("utf-8-sig")
         found: Any = json.loads(text, object_pairs_hook=_once)
+        check_depth(found, text)
         escaped = "\\" in text and has_token(json.dumps(found, ensure_ascii=False))
     except UnicodeDecodeError as error:
         sentence = f"the body is not UTF-8 at byte {error.start}; send one JSON object in UTF-8"
         raise Problem(400, "BAD_REQUEST", sentence) from error
-    except RecursionError as error:
+    except (RecursionError, JsonError) as error:
         sentence = "the body is nested too deep; send a flatter one"
         raise Problem(400, "BAD_REQUEST", sentence) from error
     except json.JSONDecodeError as error:
