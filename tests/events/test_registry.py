@@ -8,11 +8,6 @@ from sublife.events import tables
 from sublife.events.store.schema import make_schema
 from sublife.events.tables import Row, TokenRow, metadata
 
-
-class Host(SQLModel):
-    """What the tables of a host share; SQLModel's own metadata, as most hosts have it."""
-
-
 HOSTS: dict[str, type[SQLModel]] = {}
 
 
