@@ -11,6 +11,8 @@ Chance: TypeAlias = Callable[[], float]
 
 _DOUBLINGS = 40
 """More of them lead beyond any ceiling."""
+_LONGEST_HEADER = 100
+"""Characters of a `Retry-After` that can mean something: a date has 29."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -57,13 +59,20 @@ class Retry:
 
 
 def asked_seconds(retry_after: str | None, now: datetime) -> float:
-    """Return how long a receiver asks to be left alone; 0 for what cannot be read."""
+    """Return how many seconds a receiver asks to wait; 0 for a header that cannot be read.
+
+    Digits may be any number of them: so many seconds are infinity.
+    """
     text = (retry_after or "").strip()
-    if text.isascii() and text.isdecimal():
+    if not text.isascii():
+        return 0.0
+    if text.isdecimal():
         return float(text)
+    if len(text) > _LONGEST_HEADER:
+        return 0.0
     try:
         at = parsedate_to_datetime(text)
-    except ValueError:
+    except (ValueError, OverflowError):  # OverflowError: a part has more digits than a C integer
         return 0.0
     aware = at if at.tzinfo is not None else at.replace(tzinfo=UTC)
     return max((aware - now).total_seconds(), 0.0)
