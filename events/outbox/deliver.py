@@ -260,7 +260,7 @@ class _Sending:
             return await send(poster, endpoint, said, now)
         except Exception as error:  # noqa: BLE001 – one fact may not hold up those behind it for ever
             log.exception("delivery_broken", endpoint=endpoint.id, fact=claimed.fact.id)
-            return Answer(None, f"cannot be sent: {type(error).__name__}: {error}")
+            return Answer.failed(f"cannot be sent: {type(error).__name__}: {error}")
 
     def write(self, results: Sequence[Result], now: datetime) -> None:
         """Write down what came of posts."""

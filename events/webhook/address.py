@@ -3,6 +3,7 @@
 import re
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 
+from sublife.events.content import clear
 from sublife.lifecycle.error import SublifeError
 
 Address = IPv4Address | IPv6Address
@@ -29,6 +30,8 @@ _MAPPED = (
     (IPv6Network("2002::/16"), 80),
 )
 """IPv6 networks that carry an IPv4 address, and how many bits stand behind it."""
+_SHOWN = 100
+"""Characters of a wrong address that a message repeats."""
 _NUMBER = re.compile(r"(0[xX][0-9a-fA-F]*|[0-9]+)")
 
 
@@ -61,6 +64,27 @@ def _carried(address: IPv6Address) -> IPv4Address | None:
     return None
 
 
+def address_of(found: object, host: str) -> Address:
+    """Return an address as a value.
+
+    Args:
+        found: the address, as a resolver gives it.
+        host: the name it was found for.
+
+    Raises:
+        AddressError: it is not the text of an address.
+    """
+    try:
+        if isinstance(found, str):
+            return ip_address(found)
+    except ValueError:
+        pass
+    raise AddressError(
+        f"{host} was resolved to {clear(repr(found), _SHOWN)}, which is not an IP address; check "
+        "the resolver"
+    )
+
+
 def check_address(text: str, host: str) -> Address:
     """Return an address as a value, if posts may go there.
 
@@ -69,9 +93,10 @@ def check_address(text: str, host: str) -> Address:
         host: the name it was found for.
 
     Raises:
-        AddressError: it is private, loopback, link-local, multicast or the like.
+        AddressError: it is not an address, or is private, loopback, link-local, multicast or the
+            like.
     """
-    address = ip_address(text)
+    address = address_of(text, host)
     if not is_public(address):
         raise AddressError(
             f"{host} lies at {text}, which is no public address; allow private addresses for the "

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from sublife.events.content import clear
+
 LONGEST_ERROR = 300
 """Characters of an error that are kept."""
 
@@ -19,6 +21,11 @@ class Answer:
     status: int | None
     error: str | None = None
     retry_after: str | None = None
+
+    @classmethod
+    def failed(cls, reason: str) -> "Answer":
+        """Return that there was no answer; the reason is made fit to be stored and shown."""
+        return cls(None, clear(reason, LONGEST_ERROR))
 
     @classmethod
     def of(
@@ -42,7 +49,7 @@ class Answer:
         error = f"answered {status} {phrase}".rstrip()
         if 300 <= status < 400 and location is not None:
             error += f", which moves it to {location}; give the endpoint that URL"
-        return cls(status, error[:LONGEST_ERROR], retry_after)
+        return cls(status, clear(error, LONGEST_ERROR), retry_after)
 
     @property
     def is_accepted(self) -> bool:

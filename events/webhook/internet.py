@@ -53,7 +53,7 @@ class EndpointPoster:
         try:
             target = target_of(endpoint)
         except AddressError as error:
-            return Answer(None, str(error))
+            return Answer.failed(str(error))
         return await self.poster.post(target, body, headers)
 
     async def close(self) -> None:

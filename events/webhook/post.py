@@ -8,7 +8,7 @@ header `Host` still carry the name. No proxy of the environment is used: it woul
 import asyncio
 import socket
 import ssl
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
@@ -16,15 +16,27 @@ from typing import TypeAlias
 
 import httpx
 
-from sublife.events.webhook.address import AddressError, check_address, is_local_name, literal
-from sublife.events.webhook.answer import LONGEST_ERROR, Answer
+from sublife.events.content import clear
+from sublife.events.store.secret import shown_address
+from sublife.events.webhook.address import (
+    AddressError,
+    address_of,
+    check_address,
+    is_local_name,
+    literal,
+)
+from sublife.events.webhook.answer import Answer
+from sublife.events.webhook.name import check_name
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host and port, as text."""
 
 _PORTS = {"http": 80, "https": 443}
+_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _AGAIN = {307, 308}
 """Redirects that keep method and body; others would turn a post into something else."""
+_SHOWN = 200
+"""Characters of a wrong URL that a message repeats."""
 _READ = 65536
 """Bytes of an answer read to keep the connection; what a receiver says is not kept."""
 
@@ -54,26 +66,25 @@ class Target:
         """Return the target that a URL means.
 
         Raises:
-            AddressError: it is no URL, not `https` where it must be, carries a password, or names
-                an address that is not public.
+            AddressError: it is no URL, not `https` where it must be, carries a password, names a
+                host that cannot exist, or an address that is not public.
         """
-        try:
-            url = httpx.URL(text)
-        except httpx.InvalidURL as error:
-            raise AddressError(f'"{text}" is no URL ({error}); write https://name/path') from error
+        url = _url_of(text)
         schemes = ("https", "http") if allow_http else ("https",)
-        if url.scheme not in schemes or not url.host:
+        host = url.raw_host.decode("ascii")
+        if url.scheme not in schemes or not host:
             raise AddressError(
-                f'"{url.copy_with(userinfo=b"")}" is no URL of {" or ".join(schemes)}; write '
-                "https://name/path" + ("" if allow_http else ", or allow http for the endpoint")
+                f'"{_shown(text)}" is no URL of {" or ".join(schemes)}; write https://name/path'
+                + ("" if allow_http else ", or allow http for the endpoint")
             )
         if url.userinfo or url.fragment:
             raise AddressError(
-                f"a URL of {url.host} carries a password or a fragment; take it out: posts are "
-                "signed, and a URL is shown in lists"
+                f"a URL of {clear(host, _SHOWN)} carries a password or a fragment; take it out: "
+                "posts are signed, and a URL is shown in lists"
             )
-        host = url.raw_host.decode("ascii")
         address = literal(host)
+        if address is None:
+            check_name(host)
         if not allow_private:
             if address is not None:
                 check_address(host, host)
@@ -82,7 +93,9 @@ class Target:
                     f"{host} is this machine; allow private addresses for the endpoint if it is "
                     "meant to be reached there"
                 )
-        port = url.port or _PORTS[url.scheme]
+        port = _PORTS[url.scheme] if url.port is None else url.port
+        if not 0 < port < 65536:
+            raise AddressError(f"{host} has no port {port}; give one between 1 and 65535")
         return cls(url, host, port, address is not None, allow_private, allow_http)
 
     def redirected(self, location: str) -> "Target":
@@ -93,12 +106,32 @@ class Target:
         """
         try:
             text = str(self.url.join(location))
-        except httpx.InvalidURL as error:
+        except (httpx.InvalidURL, ValueError) as error:
             raise AddressError(f"{self.host} redirects to what is no URL") from error
         try:
             return Target.of(text, allow_private=self.allow_private, allow_http=self.allow_http)
         except AddressError as error:
             raise AddressError(f"{self.host} redirects to where no post may go: {error}") from error
+
+
+def _url_of(text: str) -> httpx.URL:
+    """Return a URL as httpx reads it, whatever host it names.
+
+    Raises:
+        AddressError: it cannot be read.
+    """
+    try:
+        return httpx.URL(text)
+    except (httpx.InvalidURL, UnicodeError, TypeError) as error:
+        said = (
+            "" if "@" in str(text) else f" ({clear(str(error), _SHOWN)})"
+        )  # may repeat a password
+        raise AddressError(f'"{_shown(text)}" is no URL{said}; write https://name/path') from error
+
+
+def _shown(text: object) -> str:
+    """Return a URL for a message, without a password and not much of it."""
+    return clear(shown_address(str(text)), _SHOWN)
 
 
 class Resolver:
@@ -116,11 +149,18 @@ class Resolver:
         found = await loop.run_in_executor(
             self._thread, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
         )
-        return list(dict.fromkeys(str(each[4][0]) for each in found))
+        return list(dict.fromkeys(_addresses_of(found)))
 
     def close(self) -> None:
         """Let the thread end once it has its answer."""
         self._thread.shutdown(wait=False, cancel_futures=True)
+
+
+def _addresses_of(found: Sequence[tuple[object, ...]]) -> Iterator[str]:
+    """Yield the IP addresses among what the operating system found."""
+    for family, *_, place in found:
+        if family in _FAMILIES and isinstance(place, tuple) and isinstance(place[0], str):
+            yield place[0]  # a number where Python was built without the family
 
 
 class Poster:
@@ -157,11 +197,11 @@ class Poster:
             async with asyncio.timeout(self.timeout_seconds):
                 return await self._post(target, body, headers)
         except TimeoutError:
-            return Answer(None, f"no answer within {self.timeout_seconds:g} s")
+            return Answer.failed(f"no answer within {self.timeout_seconds:g} s")
         except AddressError as error:
-            return Answer(None, str(error)[:LONGEST_ERROR])
-        except (httpx.HTTPError, OSError, UnicodeError) as error:
-            return Answer(None, f"{type(error).__name__}: {error}"[:LONGEST_ERROR])
+            return Answer.failed(str(error))
+        except (httpx.HTTPError, httpx.InvalidURL, OSError, UnicodeError) as error:
+            return Answer.failed(f"{type(error).__name__}: {error}")
 
     async def _post(self, target: Target, body: bytes, headers: Mapping[str, str]) -> Answer:
         for _ in range(self.redirects + 1):
@@ -170,7 +210,9 @@ class Poster:
             if response.status_code not in _AGAIN or location is None:
                 return _answer(response, location)
             target = target.redirected(location)
-        return Answer(None, f"more than {self.redirects} redirects; give the endpoint its last URL")
+        return Answer.failed(
+            f"more than {self.redirects} redirects; give the endpoint its last URL"
+        )
 
     async def _reach(
         self, target: Target, body: bytes, headers: Mapping[str, str]
@@ -192,13 +234,30 @@ class Poster:
         """
         if target.is_address:
             return (target.host,)
-        found = await self._resolve(target.host, target.port)
+        found = [str(address_of(each, target.host)) for each in await self._resolved(target)]
         if not found:
             raise AddressError(f"{target.host} has no address; see that the name is right")
         if not target.allow_private:
             for address in found:
                 check_address(address, target.host)
         return found
+
+    async def _resolved(self, target: Target) -> Sequence[object]:
+        """Return what the resolver finds, which need not be addresses.
+
+        Raises:
+            AddressError: it does not answer with a list, or breaks.
+            OSError: it does not know the name.
+        """
+        try:
+            return tuple(await self._resolve(target.host, target.port) or ())
+        except OSError:
+            raise
+        except Exception as error:  # a host's resolver may raise anything
+            raise AddressError(
+                f"{target.host} was not resolved ({type(error).__name__}: {error}); check the name "
+                "and the resolver"
+            ) from error
 
     async def _send(
         self, target: Target, address: str, body: bytes, headers: Mapping[str, str]
