@@ -248,7 +248,7 @@ def send_command(
 
 
 def _keep(store: Store, every: float) -> None:
-    """Go on until a signal says to end; posts under way are waited for."""
+    """Go on until a signal says to end; posts under way have a few seconds then."""
     stop = Signal()
 
     def end(_number: int, _frame: FrameType | None) -> None:

@@ -73,6 +73,9 @@ class Settings(BaseSettings):
     deliver_seconds: Annotated[float, Field(ge=0.05, le=3600)] = 1
     """The longest time between two looks for what is to be posted."""
 
+    stop_seconds: Annotated[float, Field(ge=0, le=3600)] = 5
+    """How long posts under way may go on when the daemon ends; then they are cut off."""
+
     house_seconds: Annotated[float, Field(ge=1, le=86_400)] = 3600
     """Time between two rounds of housekeeping."""
 

@@ -7,28 +7,23 @@ database is asked on one thread beside it, so a lock there stops no post.
 
 import asyncio
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
 from threading import Event as Signal
-from typing import TypeVar
 
 from sublife.events.logs import log
+from sublife.events.outbox.ending import Ending
 from sublife.events.outbox.relay import PAGE, relay_page
 from sublife.events.outbox.retry import Chance
+from sublife.events.outbox.sending import Sending, sound
 from sublife.events.outbox.setting import Settings
 from sublife.events.store import Store, StoreError
-from sublife.events.store.delivery import Claimed, Endpoint, Result, Status
-from sublife.events.webhook.answer import Answer
-from sublife.events.webhook.body import message
-from sublife.events.webhook.network import Network, Poster, real_network
-from sublife.events.webhook.send import send
+from sublife.events.store.delivery import Endpoint, Result, Status
+from sublife.events.webhook.network import Network
 from sublife.lifecycle.model import utc
 
-T = TypeVar("T")
 BEAT_SECONDS = 1.0
-GONE = "answered 410 Gone"
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,17 +72,17 @@ def deliver(
         ExtraMissingError: the extra `webhooks` is not installed.
     """
     now = utc(now, name="now")
-    return asyncio.run(_deliver(store, now, _Sending(store, chance, settings, network)))
+    return asyncio.run(_deliver(store, now, Sending(store, chance, settings, network)))
 
 
-async def _deliver(store: Store, now: datetime, sending: "_Sending") -> Delivered:
+async def _deliver(store: Store, now: datetime, sending: Sending) -> Delivered:
     try:
         endpoints = await sending.ask(store.endpoints.all)
         rounds = [sending.round(each, now) for each in endpoints if each.paused_at is None]
         done = await asyncio.gather(*rounds, return_exceptions=True)
     finally:
         sending.close()
-    return _delivered([each for results in _sound(done) for each in results])
+    return _delivered([each for results in sound(done) for each in results])
 
 
 def _delivered(results: Sequence[Result]) -> Delivered:
@@ -95,16 +90,6 @@ def _delivered(results: Sequence[Result]) -> Delivered:
     return Delivered(
         counts.count(Status.DELIVERED), counts.count(Status.PENDING), counts.count(Status.DEAD)
     )
-
-
-def _sound(done: Sequence[T | BaseException]) -> list[T]:
-    """Return what came of several works that have all ended, or raise what went wrong first."""
-    sound: list[T] = []
-    for each in done:
-        if isinstance(each, BaseException):
-            raise each
-        sound.append(each)
-    return sound
 
 
 def keep_delivering(
@@ -124,7 +109,8 @@ def keep_delivering(
 
     Args:
         store: of the tenant; not one inside a host's transaction.
-        stop: set it from another thread or a signal handler; posts under way are waited for.
+        stop: set it from another thread or a signal handler. No post begins after that; those
+            under way have `settings.stop_seconds`, then they are cut off and due again at once.
         chance: for the jitter.
         settings: limits and schedule.
         network: what posts go through; the network of this machine if not given.
@@ -134,13 +120,19 @@ def keep_delivering(
     Raises:
         ExtraMissingError: the extra `webhooks` is not installed.
     """
-    sending = _Sending(store, chance, settings, network, told)
-    asyncio.run(_keep(store, stop, sending, beat_seconds))
+    ending = Ending(stop)
+
+    def count(results: Sequence[Result]) -> None:
+        if told is not None:
+            told(_delivered(results))
+
+    sending = Sending(store, chance, settings, network, ending=ending, count=count)
+    asyncio.run(_keep(store, sending, ending, beat_seconds))
 
 
-async def _keep(store: Store, stop: Signal, sending: "_Sending", beat_seconds: float) -> None:
+async def _keep(store: Store, sending: Sending, ending: Ending, beat_seconds: float) -> None:
     going: dict[str, asyncio.Task[None]] = {}
-    while not stop.is_set():
+    while not ending.has_begun:
         try:
             endpoints = await sending.ask(store.endpoints.all)
         except StoreError as error:
@@ -148,156 +140,22 @@ async def _keep(store: Store, stop: Signal, sending: "_Sending", beat_seconds: f
             endpoints = ()
         for each in endpoints:
             if each.paused_at is None and (each.id not in going or going[each.id].done()):
-                going[each.id] = asyncio.create_task(_drain(store, stop, sending, each))
-        await asyncio.to_thread(stop.wait, beat_seconds)
+                going[each.id] = asyncio.create_task(_drain(store, sending, ending, each))
+        await asyncio.to_thread(ending.wait, beat_seconds)
+    ending.cut_off_after(sending.settings.stop_seconds)
     await asyncio.gather(*going.values())
     sending.close()
 
 
-async def _drain(store: Store, stop: Signal, sending: "_Sending", endpoint: Endpoint) -> None:
+async def _drain(store: Store, sending: Sending, ending: Ending, endpoint: Endpoint) -> None:
     """Relay and deliver to one endpoint until there is nothing more to do."""
     try:
         busy = True
-        while busy and not stop.is_set():
+        while busy and not ending.has_begun:
             now = store.host_clock.now()
             _, more = await sending.ask(partial(relay_page, store, endpoint, now, PAGE))
             busy = bool(await sending.round(endpoint, now)) or more
     except StoreError as error:
         log.error("delivery_failed", tenant=store.tenant, endpoint=endpoint.id, reason=str(error))
-
-
-class _Sending:
-    """Makes rounds of posts, and asks the database on one thread beside the event loop."""
-
-    def __init__(
-        self,
-        store: Store,
-        chance: Chance,
-        settings: Settings | None,
-        network: Network | None,
-        told: Callable[[Delivered], None] | None = None,
-    ) -> None:
-        self._store = store
-        self._chance = chance
-        self._settings = settings or Settings()
-        self._network = network or real_network()
-        self._told = told
-        self._database = ThreadPoolExecutor(1, thread_name_prefix="sublife-store")
-
-    async def ask(self, work: Callable[[], T]) -> T:
-        """Run *work* on the thread of the database."""
-        return await asyncio.get_running_loop().run_in_executor(self._database, work)
-
-    def close(self) -> None:
-        """End the thread of the database."""
-        self._database.shutdown()
-
-    async def round(self, endpoint: Endpoint, now: datetime) -> Sequence[Result]:
-        """Claim what is due for one endpoint, post it, and write down what came of each."""
-        settings = self._settings
-        claimed = await self.ask(
-            partial(
-                self._store.deliveries.claim,
-                endpoint.id,
-                now,
-                now + settings.lease,
-                limit=settings.batch,
-            )
-        )
-        if not claimed:
-            return ()
-        poster = self._network.poster(
-            timeout_seconds=settings.timeout_seconds, redirects=settings.redirects
-        )
-        marker = _Marker(self, now)
-        slots = asyncio.Semaphore(settings.concurrency)
-
-        async def one(each: Claimed) -> Result:
-            async with slots:
-                result = await self._attempt(poster, endpoint, each, now)
-            await marker.mark(result)
-            return result
-
-        try:
-            done = await asyncio.gather(*map(one, claimed), return_exceptions=True)
-        finally:
-            await poster.close()
-        results = _sound(done)
-        if self._told is not None:
-            self._told(_delivered(results))
-        return results
-
-    async def _attempt(
-        self, poster: Poster, endpoint: Endpoint, claimed: Claimed, now: datetime
-    ) -> Result:
-        answer = await self._answer(poster, endpoint, claimed, now)
-        retry = self._settings.retry_of(endpoint.body)
-        next_at = retry.next_at(
-            claimed.attempt,
-            now,
-            first_at=claimed.first_attempt_at,
-            chance=self._chance,
-            retry_after=answer.retry_after,
-        )
-        result = _result(claimed, answer, next_at, now)
-        if not answer.is_accepted:
-            tell = log.warning if result.status is Status.DEAD else log.info
-            tell(
-                "delivery_refused",
-                endpoint=endpoint.id,
-                fact=claimed.fact.id,
-                attempt=claimed.attempt,
-                status=result.status.value,
-                reason=answer.error,
-            )
-        return result
-
-    async def _answer(
-        self, poster: Poster, endpoint: Endpoint, claimed: Claimed, now: datetime
-    ) -> Answer:
-        try:
-            said = message(claimed.fact, endpoint.body, self._settings.source)
-            return await send(poster, endpoint, said, now)
-        except Exception as error:  # noqa: BLE001 – one fact may not hold up those behind it for ever
-            log.exception("delivery_broken", endpoint=endpoint.id, fact=claimed.fact.id)
-            return Answer.failed(f"cannot be sent: {type(error).__name__}: {error}")
-
-    def write(self, results: Sequence[Result], now: datetime) -> None:
-        """Write down what came of posts."""
-        self._store.deliveries.mark(results, now)
-
-
-def _result(claimed: Claimed, answer: Answer, next_at: datetime | None, now: datetime) -> Result:
-    """Return what becomes of a delivery after an answer.
-
-    One that is gone keeps its facts: whoever resumes the endpoint gets them, in order.
-    """
-    if answer.is_accepted:
-        return Result(claimed=claimed, status=Status.DELIVERED, status_code=answer.status)
-    is_dead = next_at is None and not answer.is_gone
-    return Result(
-        claimed=claimed,
-        status=Status.DEAD if is_dead else Status.PENDING,
-        next_attempt_at=now if answer.is_gone else next_at,
-        status_code=answer.status,
-        error=answer.error,
-        pause=GONE if answer.is_gone else None,
-    )
-
-
-class _Marker:
-    """Writes down results in as few transactions as the database needs, none of them late."""
-
-    def __init__(self, sending: _Sending, now: datetime) -> None:
-        self._sending = sending
-        self._now = now
-        self._waiting: list[Result] = []
-        self._writing = asyncio.Lock()
-
-    async def mark(self, result: Result) -> None:
-        """Write down a result, together with all that came while another was being written."""
-        self._waiting.append(result)
-        async with self._writing:
-            results, self._waiting = self._waiting, []
-            if results:
-                await self._sending.ask(partial(self._sending.write, results, self._now))
+    except Exception:  # noqa: BLE001 – the next beat tries this endpoint again, the others go on
+        log.exception("delivery_broken", tenant=store.tenant, endpoint=endpoint.id)

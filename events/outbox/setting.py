@@ -18,6 +18,7 @@ class Settings:
         batch: posts to one endpoint claimed together.
         timeout_seconds: for one post, redirects included.
         redirects: hops that are followed.
+        stop_seconds: how long posts under way may go on once `keep_delivering` is to end.
         retry: for CloudEvents.
         partner_center_retry: for the Partner Center shape: ten attempts (EVT-13).
         source: where posts say they come from.
@@ -27,6 +28,7 @@ class Settings:
     batch: int = 16
     timeout_seconds: float = 15
     redirects: int = 3
+    stop_seconds: float = 5
     retry: Retry = field(default_factory=Retry)
     partner_center_retry: Retry = field(
         default_factory=lambda: Retry(first_seconds=60, attempts=10)

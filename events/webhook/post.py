@@ -6,10 +6,8 @@ header `Host` still carry the name. No proxy of the environment is used: it woul
 """
 
 import asyncio
-import socket
 import ssl
-from collections.abc import Awaitable, Callable, Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import TypeAlias
@@ -27,12 +25,12 @@ from sublife.events.webhook.address import (
 )
 from sublife.events.webhook.answer import Answer
 from sublife.events.webhook.name import check_name
+from sublife.events.webhook.resolver import Resolver
 
 Resolve: TypeAlias = Callable[[str, int], Awaitable[Sequence[str]]]
 """Returns the addresses of a host and port, as text."""
 
 _PORTS = {"http": 80, "https": 443}
-_FAMILIES = (socket.AF_INET, socket.AF_INET6)
 _AGAIN = {307, 308}
 """Redirects that keep method and body; others would turn a post into something else."""
 _SHOWN = 200
@@ -134,35 +132,6 @@ def _shown(text: object) -> str:
     return clear(shown_address(str(text)), _SHOWN)
 
 
-class Resolver:
-    """Resolves names by the operating system, on one thread of its own.
-
-    The threads that all share would be used up by a few names whose servers do not answer.
-    """
-
-    def __init__(self) -> None:
-        self._thread = ThreadPoolExecutor(1, thread_name_prefix="sublife-resolve")
-
-    async def __call__(self, host: str, port: int) -> Sequence[str]:
-        """Return the addresses of a host, in the order in which to try them."""
-        loop = asyncio.get_running_loop()
-        found = await loop.run_in_executor(
-            self._thread, lambda: socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
-        )
-        return list(dict.fromkeys(_addresses_of(found)))
-
-    def close(self) -> None:
-        """Let the thread end once it has its answer."""
-        self._thread.shutdown(wait=False, cancel_futures=True)
-
-
-def _addresses_of(found: Sequence[tuple[object, ...]]) -> Iterator[str]:
-    """Yield the IP addresses among what the operating system found."""
-    for family, *_, place in found:
-        if family in _FAMILIES and isinstance(place, tuple) and isinstance(place[0], str):
-            yield place[0]  # a number where Python was built without the family
-
-
 class Poster:
     """Posts messages, each within one limit of time for all its hops.
 
@@ -185,8 +154,7 @@ class Poster:
     ) -> None:
         self.timeout_seconds = timeout_seconds
         self.redirects = redirects
-        self._own = Resolver()
-        self._resolve: Resolve = resolve or self._own
+        self._resolve: Resolve = resolve or Resolver()
         self._tls = tls
         self._make = transport or self._transport
         self._transports: dict[tuple[str, str, int], httpx.AsyncBaseTransport] = {}
@@ -296,7 +264,6 @@ class Poster:
         for transport in self._transports.values():
             await transport.aclose()
         self._transports.clear()
-        self._own.close()
 
 
 @cache

@@ -7,7 +7,7 @@ from threading import Event as Signal
 from threading import Thread
 
 from sublife.events.logs import log
-from sublife.events.outbox import Delivered, keep_delivering
+from sublife.events.outbox import Delivered, Settings, keep_delivering
 from sublife.events.store import Store
 from sublife.events.webhook import ExtraMissingError, demand_extra
 from sublife.scheduler.metrics import Metrics
@@ -28,14 +28,17 @@ class Delivering:
     Args:
         store: on the database; of any tenant.
         seconds: the longest time between two looks for what is to be posted.
+        stop_seconds: how long posts under way may go on once they are to end.
         metrics: what is counted.
     """
 
     store: Store
     seconds: float = 1.0
+    stop_seconds: float = 5.0
     metrics: Metrics = field(default_factory=Metrics)
     _rounds: dict[str, _Round] = field(default_factory=dict, init=False)
     _is_off: bool = field(default=False, init=False)
+    _stops: bool = field(default=False, init=False)
 
     def tend(self) -> None:
         """Begin with tenants that have come to have endpoints; end with those that have none.
@@ -46,7 +49,7 @@ class Delivering:
         tenants = self.store.tenants.posted_to()
         if not tenants and not self._rounds:
             return
-        if self._is_off or not self._has_extra():
+        if self._stops or self._is_off or not self._has_extra():
             return
         self._rounds = {name: each for name, each in self._rounds.items() if each.thread.is_alive()}
         for tenant in set(tenants) - self._rounds.keys():
@@ -54,10 +57,15 @@ class Delivering:
         for tenant in self._rounds.keys() - set(tenants):
             self._rounds[tenant].stop.set()
 
-    def end(self) -> None:
-        """End everywhere; posts under way are waited for."""
-        for each in self._rounds.values():
+    def stop(self) -> None:
+        """Begin no post any more; those under way go on for `stop_seconds`."""
+        self._stops = True
+        for each in tuple(self._rounds.values()):
             each.stop.set()
+
+    def end(self) -> None:
+        """Stop, and wait until the posts under way are answered or cut off."""
+        self.stop()
         for each in self._rounds.values():
             each.thread.join()
 
@@ -81,6 +89,7 @@ class Delivering:
             self.store.of(tenant),
             stop,
             chance=SystemRandom().random,
+            settings=Settings(stop_seconds=self.stop_seconds),
             beat_seconds=self.seconds,
             told=self._count,
         )

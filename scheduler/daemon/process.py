@@ -73,7 +73,7 @@ class Daemon:
         self._signed: tuple[Store, Sign] | None = None
 
     def stop(self) -> None:
-        """Claim nothing more, and leave when the batches and posts under way are done."""
+        """Claim nothing more; leave when the batches are done and the posts done or cut off."""
         self._stop.set()
 
     def sign_off(self) -> None:
@@ -155,10 +155,15 @@ class Daemon:
     def _working(
         self, store: Store, sign: Sign, stream: Callable[[], float] | None
     ) -> Generator[Beat]:
-        """Start the duties; end them in order: none is cut off in its work."""
+        """Start the duties; end them in order: none is cut off in its work but a slow post."""
         settings = self.settings
         settling = self._settling(store)
-        delivering = Delivering(store=store, seconds=settings.deliver_seconds, metrics=self.metrics)
+        delivering = Delivering(
+            store=store,
+            seconds=settings.deliver_seconds,
+            stop_seconds=settings.stop_seconds,
+            metrics=self.metrics,
+        )
         beat = Beat()
         beat.add(SETTLE, Looks(settling, settings.beat_seconds))
         beat.add("heart", _guarded(lambda: self._show_life(store, sign), HEART_SECONDS))
@@ -181,6 +186,7 @@ class Daemon:
         finally:
             self._stop.set()
             log.info("daemon_stopping", daemon=sign.id)
+            delivering.stop()
             beat.end()
             delivering.end()
             hearing.join()

@@ -26,6 +26,7 @@ from sublife.events.outbox import (
     deliver,
     keep_delivering,
     relay,
+    sending,
 )
 from sublife.events.store import ConflictError, StoreError
 from sublife.events.store.delivery import Result
@@ -290,7 +291,7 @@ class TestAFailedDelivery:
                 raise ValueError("no such name")
             return message(fact, *rest)
 
-        monkeypatch.setattr(sys.modules[deliver.__module__], "message", broken)
+        monkeypatch.setattr(sending, "message", broken)
 
         hand_on(desk)
 

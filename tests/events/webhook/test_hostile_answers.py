@@ -4,7 +4,7 @@ import asyncio
 import socket
 from collections.abc import Awaitable, Callable, Generator
 from contextlib import contextmanager
-from threading import Thread
+from threading import Event, Thread, current_thread
 from typing import Any
 
 import httpx
@@ -13,7 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sublife.events.webhook.answer import LONGEST_ERROR, Answer
-from sublife.events.webhook.post import Poster, Resolver, Target
+from sublife.events.webhook.post import Poster, Target
+from sublife.events.webhook.resolver import Resolver
 
 PUBLIC, PRIVATE = "93.184.215.14", "10.0.0.5"
 
@@ -179,8 +180,37 @@ def test_a_family_that_is_not_ip_is_left_out(monkeypatch: pytest.MonkeyPatch) ->
 
     found = asyncio.run(resolver("hooks.example", 443))
 
-    resolver.close()
     assert list(found) == [PUBLIC]
+
+
+def test_a_name_server_that_does_not_answer_holds_up_no_end(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Four posts ask once, on a thread that the process does not wait for."""
+    answers = Event()
+    asked: list[Thread] = []
+
+    def getaddrinfo(*_more: object, **_named: object) -> list[Any]:
+        asked.append(current_thread())
+        answers.wait(30)
+        return []
+
+    monkeypatch.setattr(socket, "getaddrinfo", getaddrinfo)
+
+    async def run() -> list[Answer]:
+        poster = Poster(timeout_seconds=0.02, redirects=0)
+        target = Target.of("https://hooks.example/", allow_private=False, allow_http=False)
+        try:
+            return await asyncio.gather(*(poster.post(target, b"{}", {}) for _ in range(4)))
+        finally:
+            await poster.close()
+
+    answered = asyncio.run(run())
+
+    answers.set()
+    (thread,) = asked
+    assert {each.error for each in answered} == {"no answer within 0.02 s"}
+    assert thread.daemon
 
 
 HOSTILE_PLACES = [
