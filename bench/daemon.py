@@ -30,9 +30,9 @@ from typing import Any
 from sqlalchemy import Engine, NullPool, create_engine, select, text
 
 from bench.durable import NIGHT, SEED, SOLD_AT, by_sql, databases, sown
+from sublife.events.layout import SUBJECT
 from sublife.events.store import Store
 from sublife.events.store.database import open_engine
-from sublife.events.store.history import SUBJECT
 from sublife.events.store.upgrade import upgrade
 from sublife.events.tables import SubjectRow
 from sublife.lifecycle.model import iso

@@ -63,7 +63,7 @@ def sown(store: Store, clock: SimulatedClock, count: int) -> None:
             for name in (f"s{number:07}" for number in range(1, count))
         ]
         for start in range(0, len(rows), 10_000):
-            connection.execute(SubjectRow.__table__.insert(), rows[start : start + 10_000])  # type: ignore[attr-defined]
+            connection.execute(SubjectRow.__table__.insert(), rows[start : start + 10_000])
     with store.engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         analyze = "ANALYZE" if connection.dialect.name == "sqlite" else "VACUUM ANALYZE"
         connection.exec_driver_sql(analyze)

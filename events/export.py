@@ -16,9 +16,9 @@ from itertools import islice
 from pathlib import Path
 from typing import IO, Any, TextIO, get_args
 
+from sublife.events.layout import ACTIVITY, ORDER, types_of
 from sublife.events.printable import printable_json
 from sublife.events.spreadsheet import neutralized
-from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.dates import add_months
 from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import ActorKind, iso
@@ -90,10 +90,6 @@ class Sheet:
         return (*self.first, *self.fields)
 
 
-def _fields(row: Any) -> Mapping[str, Any]:
-    return {name: field.annotation for name, field in row.model_fields.items()}
-
-
 _FIRST: Mapping[str, Callable[[Record], Any]] = {
     "Date-Time": lambda record: record["effective_at"],
     "Affected customer": lambda record: record["customer"],
@@ -102,8 +98,8 @@ _FIRST: Mapping[str, Callable[[Record], Any]] = {
 _RESOURCE: Mapping[str, Callable[[Record], Any]] = {
     "Resource type": lambda record: operation_of(record)[1]
 }
-ACTIVITIES = Sheet(_fields(ActivityRow), {**_FIRST, "Partner user": _partner_user, **_RESOURCE})
-ORDERS = Sheet(_fields(OrderRow), {**_FIRST, **_RESOURCE})
+ACTIVITIES = Sheet(types_of(ACTIVITY), {**_FIRST, "Partner user": _partner_user, **_RESOURCE})
+ORDERS = Sheet(types_of(ORDER), {**_FIRST, **_RESOURCE})
 """An order record names no user, so its file has no such column."""
 
 

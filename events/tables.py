@@ -1,113 +1,53 @@
-"""The tables, as SQLModel rows that a host may query, and the UTC column type."""
+"""The tables of `sublife.events.layout` as SQLModel rows that a host may query."""
 
-import json
-from datetime import UTC, datetime
+from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sqlalchemy import (
-    BigInteger,
-    ColumnElement,
-    Dialect,
-    ForeignKeyConstraint,
-    Index,
-    Integer,
-    MetaData,
-    Numeric,
-    String,
-    Text,
-    UniqueConstraint,
-    cast,
-    text,
-)
-from sqlalchemy.dialects.postgresql import JSONB
+from sqlalchemy import Column
 from sqlalchemy.orm import registry
-from sqlalchemy.types import DateTime, TypeDecorator, TypeEngine
 from sqlmodel import Field, SQLModel
 
-metadata = MetaData()
-"""Of our tables alone, so that a host's `create_all` and ours stay apart."""
+from sublife.events.indexes import metadata
+from sublife.events.layout import (
+    ACTIVITY,
+    CLAIM,
+    CONSUMER,
+    DAEMON,
+    DELIVERY,
+    ENDPOINT,
+    JOURNAL,
+    ORDER,
+    PAUSE,
+    SIMULATION,
+    SUBJECT,
+    TOKEN,
+    ExactAmount,
+    UtcDateTime,
+)
+
+__all__ = [
+    "ActivityRow",
+    "ClaimRow",
+    "ConsumerRow",
+    "DaemonRow",
+    "DeliveryRow",
+    "EndpointRow",
+    "ExactAmount",
+    "JournalRow",
+    "OrderRow",
+    "PauseRow",
+    "Row",
+    "SimulationRow",
+    "SubjectRow",
+    "TokenRow",
+    "UtcDateTime",
+    "metadata",
+]
 
 
-class UtcDateTime(TypeDecorator[datetime]):
-    """An instant with its zone: refuses naive values, returns UTC on every database (GEN-01)."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return *value* as the driver takes it.
-
-        Raises:
-            ValueError: it has no time zone.
-        """
-        if value is None:
-            return None
-        if value.tzinfo is None:
-            raise ValueError(f"{value.isoformat()} has no time zone; give an aware datetime")
-        at = value.astimezone(UTC)
-        return at.replace(tzinfo=None) if dialect.name == "sqlite" else at
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Return what the database holds as an aware datetime in UTC."""
-        if value is None:
-            return None
-        return value.replace(tzinfo=UTC) if dialect.name == "sqlite" else value.astimezone(UTC)
-
-
-class ExactAmount(TypeDecorator[Decimal]):
-    """An amount to the cent, exact on every database: SQLite has no decimals, so text there."""
-
-    impl = Numeric(18, 2)
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return text on SQLite, `NUMERIC(18, 2)` elsewhere."""
-        exact: TypeEngine[Any] = String(32) if dialect.name == "sqlite" else Numeric(18, 2)
-        return dialect.type_descriptor(exact)
-
-    def process_bind_param(self, value: Decimal | None, dialect: Dialect) -> Any:
-        """Return *value* as the driver takes it."""
-        return str(value) if value is not None and dialect.name == "sqlite" else value
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> Decimal | None:  # noqa: ARG002 – SQLAlchemy's signature
-        """Return what the database holds as a Decimal."""
-        return None if value is None else Decimal(value)
-
-
-class JsonText(TypeDecorator[str]):
-    """JSON as text to Python: text on SQLite, `JSONB` on PostgreSQL, where SQL can look inside."""
-
-    impl = Text
-    cache_ok = True
-
-    def load_dialect_impl(self, dialect: Dialect) -> TypeEngine[Any]:
-        """Return text on SQLite, `JSONB` elsewhere."""
-        found: TypeEngine[Any] = Text() if dialect.name == "sqlite" else JSONB()
-        return dialect.type_descriptor(found)
-
-    def process_bind_param(self, value: str | None, dialect: Dialect) -> Any:
-        """Return *value* as the driver takes it."""
-        return value if value is None or dialect.name == "sqlite" else json.loads(value)
-
-    def column_expression(self, column: ColumnElement[Any]) -> ColumnElement[Any]:
-        """Return the column as text wherever it is read."""
-        return cast(column, Text)
-
-
-_Position = BigInteger().with_variant(Integer, "sqlite")
-
-
-_Name = String().with_variant(String(collation="C"), "postgresql")
-"""Names sort by their bytes, so that every database gives one order."""
-
-
-def _name(**more: Any) -> Any:
-    return Field(sa_type=_Name, **more)
-
-
-def _instant(**more: Any) -> Any:
-    return Field(sa_type=UtcDateTime, **more)
+def _of(column: Column[Any], **more: Any) -> Any:
+    return Field(sa_column=column, **more)
 
 
 class Row(SQLModel, registry=registry(metadata=metadata)):
@@ -121,33 +61,22 @@ class SubjectRow(Row, table=True):
     row's place in the order in which facts are handed on.
     """
 
-    __tablename__ = "sublife_subject"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        Index(
-            "sublife_subject_due",
-            "tenant",
-            "due_at",
-            "id",
-            sqlite_where=text("due_at IS NOT NULL"),
-            postgresql_where=text("due_at IS NOT NULL"),
-        ),
-        Index("sublife_subject_customer", "tenant", "customer"),
-    )
+    __table__ = SUBJECT
 
-    tenant: str = _name(primary_key=True)
-    id: str = _name(primary_key=True)
-    lifecycle: str
-    state: str
-    version: int
-    sequence: int
-    customer: str = _name()
-    partner: str = _name()
-    changed_at: datetime = _instant()
-    due_at: datetime | None = _instant(default=None)
-    due: str | None = None
-    stamp: int = Field(sa_type=BigInteger)
-    head: str
-    snapshot: str = Field(sa_type=JsonText)
+    tenant: str = _of(SUBJECT.c.tenant)
+    id: str = _of(SUBJECT.c.id)
+    lifecycle: str = _of(SUBJECT.c.lifecycle)
+    state: str = _of(SUBJECT.c.state)
+    version: int = _of(SUBJECT.c.version)
+    sequence: int = _of(SUBJECT.c.sequence)
+    customer: str = _of(SUBJECT.c.customer)
+    partner: str = _of(SUBJECT.c.partner)
+    changed_at: datetime = _of(SUBJECT.c.changed_at)
+    due_at: datetime | None = _of(SUBJECT.c.due_at, default=None)
+    due: str | None = _of(SUBJECT.c.due, default=None)
+    stamp: int = _of(SUBJECT.c.stamp)
+    head: str = _of(SUBJECT.c.head)
+    snapshot: str = _of(SUBJECT.c.snapshot)
 
 
 class JournalRow(Row, table=True):
@@ -157,127 +86,98 @@ class JournalRow(Row, table=True):
     hash of the one before. `stamp` and `position` are the order in which facts are handed on.
     """
 
-    __tablename__ = "sublife_journal"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        UniqueConstraint("tenant", "event_id", name="sublife_journal_event"),
-        UniqueConstraint("tenant", "subject", "sequence", name="sublife_journal_sequence"),
-        Index("sublife_journal_order", "tenant", "stamp", "position"),
-    )
+    __table__ = JOURNAL
 
-    position: int | None = Field(default=None, primary_key=True, sa_type=_Position)
-    tenant: str = _name()
-    subject: str = _name()
-    sequence: int
-    stamp: int = Field(sa_type=BigInteger)
-    event_id: str = _name()
-    lifecycle: str
-    version: int
-    name: str = _name()
-    effective_at: datetime = _instant()
-    recorded_at: datetime = _instant()
-    actor_kind: str
-    actor_id: str
-    actor: str = Field(sa_type=JsonText)
-    cause: str | None = None
-    state_before: str
-    state: str
-    rules: str
-    policy: str
-    code: str | None = None
-    data: str = Field(sa_type=JsonText)
-    outcome: str = Field(sa_type=JsonText)
-    hash: str
+    position: int | None = _of(JOURNAL.c.position, default=None)
+    tenant: str = _of(JOURNAL.c.tenant)
+    subject: str = _of(JOURNAL.c.subject)
+    sequence: int = _of(JOURNAL.c.sequence)
+    stamp: int = _of(JOURNAL.c.stamp)
+    event_id: str = _of(JOURNAL.c.event_id)
+    lifecycle: str = _of(JOURNAL.c.lifecycle)
+    version: int = _of(JOURNAL.c.version)
+    name: str = _of(JOURNAL.c.name)
+    effective_at: datetime = _of(JOURNAL.c.effective_at)
+    recorded_at: datetime = _of(JOURNAL.c.recorded_at)
+    actor_kind: str = _of(JOURNAL.c.actor_kind)
+    actor_id: str = _of(JOURNAL.c.actor_id)
+    actor: str = _of(JOURNAL.c.actor)
+    cause: str | None = _of(JOURNAL.c.cause, default=None)
+    state_before: str = _of(JOURNAL.c.state_before)
+    state: str = _of(JOURNAL.c.state)
+    rules: str = _of(JOURNAL.c.rules)
+    policy: str = _of(JOURNAL.c.policy)
+    code: str | None = _of(JOURNAL.c.code, default=None)
+    data: str = _of(JOURNAL.c.data)
+    outcome: str = _of(JOURNAL.c.outcome)
+    hash: str = _of(JOURNAL.c.hash)
 
 
 class ClaimRow(Row, table=True):
     """What only one subject may hold, and the subject that holds it (EA-26)."""
 
-    __tablename__ = "sublife_claim"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "subject"], ["sublife_subject.tenant", "sublife_subject.id"]
-        ),
-        Index("sublife_claim_subject", "tenant", "subject"),
-    )
+    __table__ = CLAIM
 
-    tenant: str = _name(primary_key=True)
-    name: str = _name(primary_key=True)
-    subject: str = _name()
+    tenant: str = _of(CLAIM.c.tenant)
+    name: str = _of(CLAIM.c.name)
+    subject: str = _of(CLAIM.c.subject)
 
 
 class ActivityRow(Row, table=True):
     """An activity record: a `migration` or a `renewal`, nothing else (EVT-04, EVT-06)."""
 
-    __tablename__ = "sublife_activity"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "event_id"], ["sublife_journal.tenant", "sublife_journal.event_id"]
-        ),
-        Index("sublife_activity_event", "tenant", "event_id"),
-        Index("sublife_activity_period", "tenant", "effective_at"),
-        Index("sublife_activity_customer", "tenant", "customer", "effective_at"),
-        Index("sublife_activity_subscription", "tenant", "subscription", "effective_at"),
-    )
+    __table__ = ACTIVITY
 
-    tenant: str = _name(primary_key=True)
-    id: str = _name(primary_key=True)
-    kind: str
-    stage: str
-    outcome: str | None = None
-    fact: str
-    effective_at: datetime = _instant()
-    recorded_at: datetime = _instant()
-    partner: str = _name()
-    customer: str = _name()
-    subscription: str = _name()
-    source_subscription: str | None = None
-    new_subscription: str | None = None
-    actor_kind: str
-    actor_id: str
-    path: str | None = None
-    channel: str | None = None
-    order_id: str | None = None
-    event_id: str = _name()
-    version: int
-    number: int
-    rules: str
-    code: str | None = None
-    policy: str
+    tenant: str = _of(ACTIVITY.c.tenant)
+    id: str = _of(ACTIVITY.c.id)
+    kind: str = _of(ACTIVITY.c.kind)
+    stage: str = _of(ACTIVITY.c.stage)
+    outcome: str | None = _of(ACTIVITY.c.outcome, default=None)
+    fact: str = _of(ACTIVITY.c.fact)
+    effective_at: datetime = _of(ACTIVITY.c.effective_at)
+    recorded_at: datetime = _of(ACTIVITY.c.recorded_at)
+    partner: str = _of(ACTIVITY.c.partner)
+    customer: str = _of(ACTIVITY.c.customer)
+    subscription: str = _of(ACTIVITY.c.subscription)
+    source_subscription: str | None = _of(ACTIVITY.c.source_subscription, default=None)
+    new_subscription: str | None = _of(ACTIVITY.c.new_subscription, default=None)
+    actor_kind: str = _of(ACTIVITY.c.actor_kind)
+    actor_id: str = _of(ACTIVITY.c.actor_id)
+    path: str | None = _of(ACTIVITY.c.path, default=None)
+    channel: str | None = _of(ACTIVITY.c.channel, default=None)
+    order_id: str | None = _of(ACTIVITY.c.order_id, default=None)
+    event_id: str = _of(ACTIVITY.c.event_id)
+    version: int = _of(ACTIVITY.c.version)
+    number: int = _of(ACTIVITY.c.number)
+    rules: str = _of(ACTIVITY.c.rules)
+    code: str | None = _of(ACTIVITY.c.code, default=None)
+    policy: str = _of(ACTIVITY.c.policy)
 
 
 class OrderRow(Row, table=True):
     """An order record: one line of the partner's order history (EVT-02, EVT-09)."""
 
-    __tablename__ = "sublife_order"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "event_id"], ["sublife_journal.tenant", "sublife_journal.event_id"]
-        ),
-        Index("sublife_order_event", "tenant", "event_id"),
-        Index("sublife_order_period", "tenant", "effective_at"),
-        Index("sublife_order_customer", "tenant", "customer", "effective_at"),
-        Index("sublife_order_subscription", "tenant", "subscription", "effective_at"),
-    )
+    __table__ = ORDER
 
-    tenant: str = _name(primary_key=True)
-    id: str = _name(primary_key=True)
-    transaction: str
-    status: str
-    effective_at: datetime = _instant()
-    recorded_at: datetime = _instant()
-    partner: str = _name()
-    customer: str = _name()
-    subscription: str = _name()
-    sku: str
-    quantity: int
-    term: str
-    billing: str
-    amount: Decimal | None = Field(default=None, sa_type=ExactAmount)
-    currency: str | None = None
-    event_id: str = _name()
-    version: int
-    number: int
-    policy: str
+    tenant: str = _of(ORDER.c.tenant)
+    id: str = _of(ORDER.c.id)
+    transaction: str = _of(ORDER.c.transaction)
+    status: str = _of(ORDER.c.status)
+    effective_at: datetime = _of(ORDER.c.effective_at)
+    recorded_at: datetime = _of(ORDER.c.recorded_at)
+    partner: str = _of(ORDER.c.partner)
+    customer: str = _of(ORDER.c.customer)
+    subscription: str = _of(ORDER.c.subscription)
+    sku: str = _of(ORDER.c.sku)
+    quantity: int = _of(ORDER.c.quantity)
+    term: str = _of(ORDER.c.term)
+    billing: str = _of(ORDER.c.billing)
+    amount: Decimal | None = _of(ORDER.c.amount, default=None)
+    currency: str | None = _of(ORDER.c.currency, default=None)
+    event_id: str = _of(ORDER.c.event_id)
+    version: int = _of(ORDER.c.version)
+    number: int = _of(ORDER.c.number)
+    policy: str = _of(ORDER.c.policy)
 
 
 class ConsumerRow(Row, table=True):
@@ -287,39 +187,34 @@ class ConsumerRow(Row, table=True):
     took a handler's turn, and `leased_until` is when that turn ends by itself.
     """
 
-    __tablename__ = "sublife_consumer"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table__ = CONSUMER
 
-    tenant: str = _name(primary_key=True)
-    name: str = _name(primary_key=True)
-    stamp: int = Field(sa_type=BigInteger)
-    position: int = Field(sa_type=BigInteger)
-    created_at: datetime = _instant()
-    paused_at: datetime | None = _instant(default=None)
-    paused_because: str | None = None
-    turn: int
-    leased_until: datetime | None = _instant(default=None)
+    tenant: str = _of(CONSUMER.c.tenant)
+    name: str = _of(CONSUMER.c.name)
+    stamp: int = _of(CONSUMER.c.stamp)
+    position: int = _of(CONSUMER.c.position)
+    created_at: datetime = _of(CONSUMER.c.created_at)
+    paused_at: datetime | None = _of(CONSUMER.c.paused_at, default=None)
+    paused_because: str | None = _of(CONSUMER.c.paused_because, default=None)
+    turn: int = _of(CONSUMER.c.turn)
+    leased_until: datetime | None = _of(CONSUMER.c.leased_until, default=None)
 
 
 class EndpointRow(Row, table=True):
     """Where facts of a tenant are posted to, and which; its cursor is the consumer of its name."""
 
-    __tablename__ = "sublife_endpoint"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "id"], ["sublife_consumer.tenant", "sublife_consumer.name"]
-        ),
-    )
+    __table__ = ENDPOINT
 
-    tenant: str = _name(primary_key=True)
-    id: str = _name(primary_key=True)
-    url: str
-    body: str
-    filters: str = Field(sa_type=JsonText)
-    secret: str
-    previous_secret: str | None = None
-    previous_until: datetime | None = _instant(default=None)
-    allow_private: bool
-    allow_http: bool
+    tenant: str = _of(ENDPOINT.c.tenant)
+    id: str = _of(ENDPOINT.c.id)
+    url: str = _of(ENDPOINT.c.url)
+    body: str = _of(ENDPOINT.c.body)
+    filters: str = _of(ENDPOINT.c.filters)
+    secret: str = _of(ENDPOINT.c.secret)
+    previous_secret: str | None = _of(ENDPOINT.c.previous_secret, default=None)
+    previous_until: datetime | None = _of(ENDPOINT.c.previous_until, default=None)
+    allow_private: bool = _of(ENDPOINT.c.allow_private)
+    allow_http: bool = _of(ENDPOINT.c.allow_http)
 
 
 class DeliveryRow(Row, table=True):
@@ -329,98 +224,74 @@ class DeliveryRow(Row, table=True):
     waits for an earlier one of its subject has none.
     """
 
-    __tablename__ = "sublife_delivery"  # pyright: ignore[reportAssignmentType] – SQLModel
-    __table_args__ = (
-        ForeignKeyConstraint(
-            ["tenant", "consumer"], ["sublife_consumer.tenant", "sublife_consumer.name"]
-        ),
-        Index(
-            "sublife_delivery_due",
-            "tenant",
-            "consumer",
-            "next_attempt_at",
-            sqlite_where=text("next_attempt_at IS NOT NULL"),
-            postgresql_where=text("next_attempt_at IS NOT NULL"),
-        ),
-        Index(
-            "sublife_delivery_open",
-            "tenant",
-            "consumer",
-            "subject",
-            "sequence",
-            "number",
-            sqlite_where=text("status = 'pending'"),
-            postgresql_where=text("status = 'pending'"),
-        ),
-        Index("sublife_delivery_status", "tenant", "status", "created_at"),
-    )
+    __table__ = DELIVERY
 
-    tenant: str = _name(primary_key=True)
-    consumer: str = _name(primary_key=True)
-    subject: str = _name(primary_key=True)
-    sequence: int = Field(primary_key=True)
-    number: int = Field(primary_key=True)
-    event_id: str = _name()
-    fact: str
-    customer: str = _name()
-    partner: str = _name()
-    created_at: datetime = _instant()
-    status: str
-    attempts: int
-    first_attempt_at: datetime | None = _instant(default=None)
-    next_attempt_at: datetime | None = _instant(default=None)
-    ended_at: datetime | None = _instant(default=None)
-    status_code: int | None = None
-    error: str | None = None
+    tenant: str = _of(DELIVERY.c.tenant)
+    consumer: str = _of(DELIVERY.c.consumer)
+    subject: str = _of(DELIVERY.c.subject)
+    sequence: int = _of(DELIVERY.c.sequence)
+    number: int = _of(DELIVERY.c.number)
+    event_id: str = _of(DELIVERY.c.event_id)
+    fact: str = _of(DELIVERY.c.fact)
+    customer: str = _of(DELIVERY.c.customer)
+    partner: str = _of(DELIVERY.c.partner)
+    created_at: datetime = _of(DELIVERY.c.created_at)
+    status: str = _of(DELIVERY.c.status)
+    attempts: int = _of(DELIVERY.c.attempts)
+    first_attempt_at: datetime | None = _of(DELIVERY.c.first_attempt_at, default=None)
+    next_attempt_at: datetime | None = _of(DELIVERY.c.next_attempt_at, default=None)
+    ended_at: datetime | None = _of(DELIVERY.c.ended_at, default=None)
+    status_code: int | None = _of(DELIVERY.c.status_code, default=None)
+    error: str | None = _of(DELIVERY.c.error, default=None)
 
 
 class TokenRow(Row, table=True):
     """Who may use the HTTP interface: a token's hash, its role, and its tenant if it has one."""
 
-    __tablename__ = "sublife_token"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table__ = TOKEN
 
-    id: str = _name(primary_key=True)
-    tenant: str | None = _name(default=None)
-    role: str
-    label: str
-    hash: str
-    created_at: datetime = _instant()
-    created_by: str
-    expires_at: datetime | None = _instant(default=None)
-    revoked_at: datetime | None = _instant(default=None)
+    id: str = _of(TOKEN.c.id)
+    tenant: str | None = _of(TOKEN.c.tenant, default=None)
+    role: str = _of(TOKEN.c.role)
+    label: str = _of(TOKEN.c.label)
+    hash: str = _of(TOKEN.c.hash)
+    created_at: datetime = _of(TOKEN.c.created_at)
+    created_by: str = _of(TOKEN.c.created_by)
+    expires_at: datetime | None = _of(TOKEN.c.expires_at, default=None)
+    revoked_at: datetime | None = _of(TOKEN.c.revoked_at, default=None)
 
 
 class PauseRow(Row, table=True):
     """What the calendar passes over for now; an empty tenant or lifecycle stands for all."""
 
-    __tablename__ = "sublife_pause"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table__ = PAUSE
 
-    tenant: str = _name(primary_key=True)
-    lifecycle: str = _name(primary_key=True)
-    paused_at: datetime = _instant()
-    paused_by: str
-    reason: str
+    tenant: str = _of(PAUSE.c.tenant)
+    lifecycle: str = _of(PAUSE.c.lifecycle)
+    paused_at: datetime = _of(PAUSE.c.paused_at)
+    paused_by: str = _of(PAUSE.c.paused_by)
+    reason: str = _of(PAUSE.c.reason)
 
 
 class SimulationRow(Row, table=True):
     """A simulated tenant, and what its own clock says."""
 
-    __tablename__ = "sublife_simulation"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table__ = SIMULATION
 
-    tenant: str = _name(primary_key=True)
-    now: datetime = _instant()
-    created_at: datetime = _instant()
+    tenant: str = _of(SIMULATION.c.tenant)
+    now: datetime = _of(SIMULATION.c.now)
+    created_at: datetime = _of(SIMULATION.c.created_at)
 
 
 class DaemonRow(Row, table=True):
     """A daemon on this database, and when it last beat."""
 
-    __tablename__ = "sublife_daemon"  # pyright: ignore[reportAssignmentType] – SQLModel
+    __table__ = DAEMON
 
-    id: str = _name(primary_key=True)
-    host: str
-    pid: int
-    release: str
-    started_at: datetime = _instant()
-    beat_at: datetime = _instant()
-    stopped_at: datetime | None = _instant(default=None)
+    id: str = _of(DAEMON.c.id)
+    host: str = _of(DAEMON.c.host)
+    pid: int = _of(DAEMON.c.pid)
+    release: str = _of(DAEMON.c.release)
+    started_at: datetime = _of(DAEMON.c.started_at)
+    beat_at: datetime = _of(DAEMON.c.beat_at)
+    stopped_at: datetime | None = _of(DAEMON.c.stopped_at, default=None)

@@ -9,8 +9,8 @@ from typing import Any
 
 from alembic import context
 
+from sublife.events.indexes import metadata
 from sublife.events.migrations import VERSION_TABLE
-from sublife.events.tables import metadata
 
 LOCK = "SELECT pg_advisory_xact_lock(hashtextextended('sublife_schema', 0))"
 

@@ -3,11 +3,11 @@
 from collections.abc import Callable, Generator, Iterator, Mapping
 from contextlib import AbstractContextManager, contextmanager
 from datetime import datetime
-from typing import Any, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Protocol, TypeVar
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.orm import Session
 
+from sublife.events.layout import ACTIVITY, ORDER
 from sublife.events.packs import load_pack
 from sublife.events.store import reading
 from sublife.events.store.audit import Audit, auditing
@@ -34,7 +34,6 @@ from sublife.events.store.error import (
 from sublife.events.store.file import demand_file
 from sublife.events.store.health import Health
 from sublife.events.store.history import ALL_SUBJECTS, ANY_ENTRY, BY_ID, CHRONICLE, DIGESTED
-from sublife.events.store.joined import Joined
 from sublife.events.store.ledger import Held
 from sublife.events.store.notice import Notices, hearing
 from sublife.events.store.page import LIMIT, CursorError, LimitError, Page
@@ -47,9 +46,13 @@ from sublife.events.store.simulation import Simulations
 from sublife.events.store.tenants import Tenants
 from sublife.events.store.token import Tokens
 from sublife.events.store.transaction import NOTHING, Touched, Transaction
-from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.model import Snapshot
 from sublife.lifecycle.policy import Policy
+
+if TYPE_CHECKING:
+    from sqlalchemy.orm import Session
+
+    from sublife.events.tables import ActivityRow, OrderRow
 
 __all__ = [
     "AutocommitError",
@@ -182,7 +185,7 @@ class Store:
             source=self._source,
         )
 
-    def within(self, session: Session | Connection) -> "Store":
+    def within(self, session: "Session | Connection") -> "Store":
         """Return the same store inside a host's own transactions.
 
         What is submitted to it is there when the host commits, and gone when it rolls back; an
@@ -194,6 +197,8 @@ class Store:
                 with a transaction begun. It is asked for its transaction each time, so the store
                 serves as long as the session does.
         """
+        from sublife.events.store.joined import Joined  # noqa: PLC0415 – most commands need no ORM
+
         source = Joined(session)
         return Store(
             source.engine,
@@ -422,7 +427,7 @@ class Store:
         until: datetime | None = None,
         after: str | None = None,
         limit: int = LIMIT,
-    ) -> Page[ActivityRow]:
+    ) -> "Page[ActivityRow]":
         """Return activity records, by instant, then sequence (EVT-05).
 
         Args:
@@ -445,10 +450,11 @@ class Store:
             "subscription": subscription,
             "kind": kind,
         }
+        from sublife.events.tables import ActivityRow  # noqa: PLC0415 – as in `within`
+
+        into = (ACTIVITY, ActivityRow)
         with self._source.reading() as link:
-            return reading.records(
-                link, self.tenant, ActivityRow, filters, (since, until), (after, limit)
-            )
+            return reading.records(link, self.tenant, into, filters, (since, until), (after, limit))
 
     def orders(
         self,
@@ -460,13 +466,14 @@ class Store:
         until: datetime | None = None,
         after: str | None = None,
         limit: int = LIMIT,
-    ) -> Page[OrderRow]:
+    ) -> "Page[OrderRow]":
         """Return order records, by instant, then sequence; as `records` does (EVT-09)."""
         filters = {"customer": customer, "partner": partner, "subscription": subscription}
+        from sublife.events.tables import OrderRow  # noqa: PLC0415 – as in `within`
+
+        into = (ORDER, OrderRow)
         with self._source.reading() as link:
-            return reading.records(
-                link, self.tenant, OrderRow, filters, (since, until), (after, limit)
-            )
+            return reading.records(link, self.tenant, into, filters, (since, until), (after, limit))
 
     def stream_records(
         self,
@@ -499,7 +506,7 @@ class Store:
             "kind": kind,
         }
         with self._source.reading() as link:
-            yield from reading.stream(link, self.tenant, ActivityRow, filters, (since, until))
+            yield from reading.stream(link, self.tenant, ACTIVITY, filters, (since, until))
 
     def stream_orders(
         self,
@@ -513,7 +520,7 @@ class Store:
         """Yield all order records that `orders` finds; as `stream_records` does (EVT-09)."""
         filters = {"customer": customer, "partner": partner, "subscription": subscription}
         with self._source.reading() as link:
-            yield from reading.stream(link, self.tenant, OrderRow, filters, (since, until))
+            yield from reading.stream(link, self.tenant, ORDER, filters, (since, until))
 
     @contextmanager
     def audit(self) -> Generator[Audit]:

@@ -21,12 +21,11 @@ from sqlalchemy import (
 )
 
 from sublife.events import codec
+from sublife.events.layout import ACTIVITY, CLAIM, JOURNAL, ORDER, SUBJECT, JsonText, UtcDateTime
 from sublife.events.store.chain import CHAINED
 from sublife.events.store.database import Own
-from sublife.events.store.history import ACTIVITY, CLAIM_TABLE, JOURNAL, ORDER, SUBJECT
 from sublife.events.store.link import Link
 from sublife.events.store.statement import Listed, Statement, restored, written
-from sublife.events.tables import JsonText, UtcDateTime
 
 BATCH = 1000
 """Rows that are held at once."""
@@ -115,15 +114,15 @@ _NEXT_TENANT = tuple(
     Statement(
         select(func.min(table.c.tenant).label("tenant")).where(table.c.tenant > bindparam("t"))
     )
-    for table in (JOURNAL, SUBJECT, ACTIVITY, ORDER, CLAIM_TABLE)
+    for table in (JOURNAL, SUBJECT, ACTIVITY, ORDER, CLAIM)
 )
 _SUBJECTS = Statement(
     select(*_columns(SUBJECT, SubjectLine)).where(_tenant(SUBJECT)).order_by(SUBJECT.c.id)
 )
 _CLAIMS = Statement(
-    select(*_columns(CLAIM_TABLE, ClaimLine))
-    .where(_tenant(CLAIM_TABLE))
-    .order_by(CLAIM_TABLE.c.subject, CLAIM_TABLE.c.name)
+    select(*_columns(CLAIM, ClaimLine))
+    .where(_tenant(CLAIM))
+    .order_by(CLAIM.c.subject, CLAIM.c.name)
 )
 _LINES = select(*_columns(JOURNAL, Line)).where(_tenant(JOURNAL))
 _BY_SUBJECT = Statement(_LINES.order_by(JOURNAL.c.subject, JOURNAL.c.sequence, JOURNAL.c.position))
@@ -280,7 +279,7 @@ class Audit:
 
     def claims_of(self, tenant: str, subjects: Iterable[str]) -> list[ClaimLine]:
         """Return the claims of subjects, by subject."""
-        return self._listed(ClaimLine, CLAIM_TABLE, "subject", tenant, subjects)
+        return self._listed(ClaimLine, CLAIM, "subject", tenant, subjects)
 
     def owners(self, tenant: str, events: Iterable[str]) -> dict[str, str]:
         """Return the subjects of those of *events* that there are, by event."""

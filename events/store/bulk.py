@@ -7,8 +7,8 @@ from typing import Any, ClassVar
 from sqlalchemy import Dialect, Table
 
 from sublife.events.codec import compact
+from sublife.events.layout import JsonText, UtcDateTime
 from sublife.events.store.link import Link
-from sublife.events.tables import JsonText, UtcDateTime
 
 TOGETHER = 40
 """New rows that SQLite takes by one statement, half as dear as one by one.

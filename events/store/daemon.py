@@ -5,14 +5,13 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import bindparam, delete, select, update
 
+from sublife.events.layout import DAEMON
 from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.delivery.work import write
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Statement, restored, stored, table_of, written
-from sublife.events.tables import DaemonRow
+from sublife.events.store.statement import Statement, restored, stored, written
 
-DAEMON = table_of(DaemonRow)
 _NEW = Bulk(DAEMON)
 _ALL = Statement(select(DAEMON).order_by(DAEMON.c.started_at, DAEMON.c.id))
 _OURS = DAEMON.c.id == bindparam("i")

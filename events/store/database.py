@@ -49,6 +49,11 @@ class Source(Protocol):
         ...
 
     @property
+    def is_the_hosts(self) -> bool:
+        """Whether its transactions are inside those of a host, which may roll them back."""
+        ...
+
+    @property
     def writers(self) -> int:
         """How many transactions are worth running at once."""
         ...
@@ -194,6 +199,8 @@ class Own:
     Args:
         engine: one that `open_engine` made, or a host's own.
     """
+
+    is_the_hosts = False
 
     def __init__(self, engine: Engine) -> None:
         self.engine = engine

@@ -5,9 +5,9 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import and_, bindparam, func, literal_column, select
 
+from sublife.events.layout import CONSUMER, DELIVERY
 from sublife.events.migrations.partition import BY_MONTH
 from sublife.events.store.database import Source
-from sublife.events.store.delivery.statement import CONSUMER, DELIVERY
 from sublife.events.store.link import Link
 from sublife.events.store.statement import Statement, restored, stored
 from sublife.events.store.tenants import is_live

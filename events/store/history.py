@@ -14,19 +14,19 @@ from sqlalchemy import (
     select,
 )
 
-from sublife.events.store.bulk import Bulk, BulkUpdate
-from sublife.events.store.statement import Listed, Sieved, Statement, TransactionId, table_of
-from sublife.events.tables import (
-    ActivityRow,
-    ClaimRow,
-    JournalRow,
-    OrderRow,
-    SubjectRow,
+from sublife.events.layout import (
+    ACTIVITY,
+    JOURNAL,
+    ORDER,
+    SUBJECT,
     UtcDateTime,
 )
+from sublife.events.layout import (
+    CLAIM as CLAIM_TABLE,
+)
+from sublife.events.store.bulk import Bulk, BulkUpdate
+from sublife.events.store.statement import Listed, Sieved, Statement, TransactionId
 
-SUBJECT, JOURNAL, CLAIM_TABLE = table_of(SubjectRow), table_of(JournalRow), table_of(ClaimRow)
-ACTIVITY, ORDER = table_of(ActivityRow), table_of(OrderRow)
 _OURS = SUBJECT.c.tenant == bindparam("t")
 _HELD = (
     SUBJECT.c.id,

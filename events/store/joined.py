@@ -34,6 +34,8 @@ class Joined:
         host: session or connection in whose transactions ours are.
     """
 
+    is_the_hosts = True
+
     def __init__(self, host: Session | Connection) -> None:
         self._host = host
         self.writers = 1

@@ -8,16 +8,15 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, bindparam, delete, func, literal_column, select
 
+from sublife.events.layout import PAUSE, SUBJECT
 from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.error import ConflictError, StoreError
-from sublife.events.store.history import NEXT_DUE, SUBJECT
+from sublife.events.store.history import NEXT_DUE
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Listed, Statement, restored, stored, table_of, written
-from sublife.events.tables import PauseRow
+from sublife.events.store.statement import Listed, Statement, restored, stored, written
 from sublife.lifecycle.model import Event, iso
 
-PAUSE = table_of(PauseRow)
 ALL = ""
 """What stands for every tenant, or every lifecycle."""
 

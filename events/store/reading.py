@@ -8,17 +8,16 @@ from functools import cache
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Integer, Table, bindparam, select, tuple_
-from sqlmodel import SQLModel
 
+from sublife.events.layout import JOURNAL, SUBJECT, ExactAmount, UtcDateTime
 from sublife.events.store.entry import Entry, entry_of
-from sublife.events.store.history import ENTRY, JOURNAL, SUBJECT
+from sublife.events.store.history import ENTRY
 from sublife.events.store.link import Link
 from sublife.events.store.page import Page, bounded, cursor_of, key_of
-from sublife.events.store.statement import Statement, restored, stored, table_of
-from sublife.events.tables import ExactAmount, UtcDateTime
+from sublife.events.store.statement import Statement, restored, stored
 from sublife.lifecycle.model import utc
 
-R = TypeVar("R", bound=SQLModel)
+R = TypeVar("R")
 T = TypeVar("T")
 
 
@@ -64,13 +63,22 @@ def _records(
 def records(
     link: Link,
     tenant: str,
-    row: type[R],
+    into: tuple[Table, Callable[..., R]],
     filters: Mapping[str, str | None],
     period: tuple[datetime | None, datetime | None],
     page: tuple[str | None, int],
 ) -> Page[R]:
-    """Return activity or order records, by instant, then sequence."""
-    table = table_of(row)
+    """Return activity or order records, by instant, then sequence.
+
+    Args:
+        link: to the database.
+        tenant: whose records.
+        into: the table, and what makes a record of its columns.
+        filters: values of columns, by name; `None` is no filter.
+        period: UTC instants, from and until, the latter exclusive.
+        page: the cursor of the page before, and how many rows.
+    """
+    table, record = into
     given = {name: value for name, value in filters.items() if value is not None}
     (since, until), (after, limit) = period, page
     statement = _records(
@@ -87,14 +95,14 @@ def records(
     if after is not None:
         values |= _from(link, key_of(question, after, RECORD_KEY), "effective_at")
     restore = _restoring(table)
-    rows = [row(**restore(each)) for each in statement.rows(link, values)]
+    rows = [record(**restore(each)) for each in statement.rows(link, values)]
     return _paged(question, rows, limit, _record_key)
 
 
 def stream(
     link: Link,
     tenant: str,
-    row: type[SQLModel],
+    table: Table,
     filters: Mapping[str, str | None],
     period: tuple[datetime | None, datetime | None],
 ) -> Iterator[dict[str, Any]]:
@@ -102,7 +110,6 @@ def stream(
 
     Pages of a million rows that share an instant would each sort all of them; this sorts once.
     """
-    table = table_of(row)
     given = {name: value for name, value in filters.items() if value is not None}
     since, until = period
     statement = _records(

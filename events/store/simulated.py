@@ -6,20 +6,19 @@ from weakref import WeakKeyDictionary
 
 from sqlalchemy import Engine, bindparam, select, update
 
+from sublife.events.layout import SIMULATION
 from sublife.events.store.database import Source
 from sublife.events.store.error import StoreError, UnreachableError
 from sublife.events.store.history import ANY_ENTRY
 from sublife.events.store.link import Link
 from sublife.events.store.pause import Pause
-from sublife.events.store.statement import Statement, restored, stored, table_of
+from sublife.events.store.statement import Statement, restored, stored
 from sublife.events.store.transaction import Transaction
-from sublife.events.tables import SimulationRow
 from sublife.lifecycle.model import Decision, Event, Refusal, iso, utc
 from sublife.lifecycle.policy import Policy
 
 ATTEMPTS = 8
 """How often the clock is read when the connection is lost."""
-SIMULATION = table_of(SimulationRow)
 _ROW = select(SIMULATION).where(SIMULATION.c.tenant == bindparam("t"))
 FOUND = Statement(_ROW)
 LOCKED = Statement(_ROW.with_for_update())

@@ -7,30 +7,37 @@ from typing import Any
 
 from sqlalchemy import Integer, Table, bindparam, delete, func, literal_column, select, update
 
+from sublife.events.layout import (
+    ACTIVITY,
+    CLAIM,
+    CONSUMER,
+    DELIVERY,
+    ENDPOINT,
+    JOURNAL,
+    ORDER,
+    SIMULATION,
+    SUBJECT,
+    TOKEN,
+    metadata,
+)
 from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
-from sublife.events.store.delivery.statement import CONSUMER, DELIVERY, ENDPOINT
 from sublife.events.store.delivery.work import write
 from sublife.events.store.error import StoreError
 from sublife.events.store.fork import Copied, ForkError, copied
-from sublife.events.store.history import ACTIVITY, CLAIM_TABLE, JOURNAL, ORDER, SUBJECT
-from sublife.events.store.joined import Joined
 from sublife.events.store.link import Link
 from sublife.events.store.simulated import (
     FOUND,
     LOCKED,
-    SIMULATION,
     SimulatedTenantError,
     hold,
     not_simulated,
     shown,
 )
-from sublife.events.store.statement import Statement, restored, stored, table_of, written
-from sublife.events.tables import TokenRow, metadata
+from sublife.events.store.statement import Statement, restored, stored, written
 from sublife.lifecycle.model import iso
 
-TOKEN = table_of(TokenRow)
-_FILLED = (SUBJECT, JOURNAL, CLAIM_TABLE, ACTIVITY, ORDER, CONSUMER, ENDPOINT, DELIVERY)
+_FILLED = (SUBJECT, JOURNAL, CLAIM, ACTIVITY, ORDER, CONSUMER, ENDPOINT, DELIVERY)
 """What a tenant must have nothing in to become a simulated one."""
 _OWNED = tuple(
     table
@@ -199,7 +206,7 @@ class Simulations:
             LiveTenantError: *into* is not simulated.
             UnknownSubjectError: one of them does not exist.
         """
-        if isinstance(self._source, Joined):
+        if self._source.is_the_hosts:
             raise ForkError(
                 "inside a host's transaction there is more than what is committed; fork with a "
                 "store of its own, from Store.open"

@@ -12,12 +12,10 @@ from sqlalchemy import (
     Boolean,
     ColumnElement,
     Dialect,
-    Table,
     Text,
     bindparam,
 )
 from sqlalchemy.ext.compiler import compiles
-from sqlmodel import SQLModel
 
 from sublife.events.store.link import Link
 from sublife.lifecycle.model import filled
@@ -194,8 +192,3 @@ def _sieved_in_sqlite(element: Sieved, compiler: Any, **more: Any) -> str:
 @compiles(Sieved, "postgresql")
 def _sieved_in_postgresql(element: Sieved, compiler: Any, **more: Any) -> str:
     return str(compiler.process(element.column, **more))
-
-
-def table_of(row: type[SQLModel]) -> Table:
-    """Return the table behind a class of rows."""
-    return cast("Table", row.__table__)  # type: ignore[attr-defined]

@@ -5,13 +5,10 @@ from typing import Any, NamedTuple
 
 from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, literal_column, or_, select
 
+from sublife.events.layout import DAEMON, ENDPOINT, JOURNAL, PAUSE, SIMULATION, SUBJECT
 from sublife.events.store.database import Source
-from sublife.events.store.history import JOURNAL, SUBJECT
-from sublife.events.store.statement import Statement, restored, stored, table_of
-from sublife.events.tables import DaemonRow, EndpointRow, PauseRow, SimulationRow
+from sublife.events.store.statement import Statement, restored, stored
 
-_DAEMON, _ENDPOINT = table_of(DaemonRow), table_of(EndpointRow)
-_PAUSE, _SIMULATION = table_of(PauseRow), table_of(SimulationRow)
 _ONE = literal_column("1", Integer())
 _OTHER = SUBJECT.alias("other")
 _FIRST = (
@@ -32,9 +29,9 @@ _TENANTS = _FIRST.union_all(
 def is_live(tenant: ColumnElement[Any]) -> ColumnElement[bool]:
     """Return whether a tenant goes by the real clock, and is not paused as a whole."""
     paused = select(_ONE).where(
-        _PAUSE.c.lifecycle == "", or_(_PAUSE.c.tenant == "", _PAUSE.c.tenant == tenant)
+        PAUSE.c.lifecycle == "", or_(PAUSE.c.tenant == "", PAUSE.c.tenant == tenant)
     )
-    return and_(tenant.not_in(select(_SIMULATION.c.tenant)), ~paused.exists())
+    return and_(tenant.not_in(select(SIMULATION.c.tenant)), ~paused.exists())
 
 
 def _timer(*conditions: ColumnElement[bool], latest: bool = False) -> ColumnElement[Any]:
@@ -65,10 +62,10 @@ _COUNT = Statement(
     .where(SUBJECT.c.due_at.is_not(None), _IS_DUE, is_live(SUBJECT.c.tenant))
 )
 _POSTED_TO = Statement(
-    select(_ENDPOINT.c.tenant)
-    .where(is_live(_ENDPOINT.c.tenant))
+    select(ENDPOINT.c.tenant)
+    .where(is_live(ENDPOINT.c.tenant))
     .distinct()
-    .order_by(_ENDPOINT.c.tenant)
+    .order_by(ENDPOINT.c.tenant)
 )
 _LEAST = select(func.min(SUBJECT.c.tenant).label("tenant")).cte("known", recursive=True)
 _KNOWN = _LEAST.union_all(
@@ -84,11 +81,11 @@ _LIVE = Statement(
 """Every live tenant with a subject, due or not: again one probe of an index each."""
 _LATEST_ENTRY = Statement(
     select(JOURNAL.c.recorded_at)
-    .where(JOURNAL.c.tenant.not_in(select(_SIMULATION.c.tenant)))
+    .where(JOURNAL.c.tenant.not_in(select(SIMULATION.c.tenant)))
     .order_by(JOURNAL.c.position.desc())
     .limit(_ONE)
 )
-_LATEST_BEAT = Statement(select(func.max(_DAEMON.c.beat_at).label("beat_at")))
+_LATEST_BEAT = Statement(select(func.max(DAEMON.c.beat_at).label("beat_at")))
 _CLOCK = "SELECT clock_timestamp()"
 
 

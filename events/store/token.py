@@ -5,15 +5,14 @@ from typing import Any
 
 from sqlalchemy import bindparam, select, update
 
+from sublife.events.layout import TOKEN
 from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.delivery.work import write
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Statement, restored, stored, table_of, written
-from sublife.events.tables import TokenRow
+from sublife.events.store.statement import Statement, restored, stored, written
 from sublife.events.token import Role, Token, UnknownTokenError
 
-TOKEN = table_of(TokenRow)
 _NEW = Bulk(TOKEN)
 _FOUND = Statement(select(TOKEN).where(TOKEN.c.id == bindparam("i")))
 _ALL = Statement(select(TOKEN).order_by(TOKEN.c.created_at, TOKEN.c.id))

@@ -5,9 +5,9 @@ from dataclasses import fields
 from typing import Any
 
 from sublife.events.export import ACTIVITIES, ORDERS
+from sublife.events.layout import ACTIVITY, ORDER
 from sublife.events.records import known_facts
 from sublife.events.store.delivery import Delivery
-from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.catalog import LIFECYCLES
 from sublife.lifecycle.policy import Fault
 from sublife.lifecycle.refusal import CODES
@@ -96,8 +96,8 @@ class Checker:
                 self._fault(
                     (*at, "facts", number), f'no fact "{name}"; {instead(str(name), known)}'
                 )
-        self._check_rows((*at, "records"), expect.records, tuple(ActivityRow.model_fields))
-        self._check_rows((*at, "orders"), expect.orders, tuple(OrderRow.model_fields))
+        self._check_rows((*at, "records"), expect.records, tuple(ACTIVITY.c.keys()))
+        self._check_rows((*at, "orders"), expect.orders, tuple(ORDER.c.keys()))
 
     def _check_posts(self, at: tuple[str | int, ...], expect: Expect) -> None:
         self._check_rows((*at, "webhooks"), expect.webhooks, WEBHOOK_KEYS)

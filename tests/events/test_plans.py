@@ -10,21 +10,18 @@ from typing import Any
 import pytest
 from sqlalchemy import Connection, insert
 
+from sublife.events.layout import ACTIVITY, JOURNAL, ORDER, SUBJECT
 from sublife.events.store import Store
 from sublife.events.store.audit import Audit
 from sublife.events.store.delivery.statement import ENTRIES, HANDED_OVER, OPEN_SUBJECTS
 from sublife.events.store.history import (
-    ACTIVITY,
     BEHIND,
     CLAIM_BESIDE,
     DUE_OF_CUSTOMER,
     EARLIER,
-    JOURNAL,
     KNOWN_FIRST,
     OF_CUSTOMER,
-    ORDER,
     SEVERAL,
-    SUBJECT,
 )
 from sublife.events.store.link import Link
 from sublife.events.store.statement import Statement, stored

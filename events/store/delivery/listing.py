@@ -8,8 +8,9 @@ from typing import Any
 from sqlalchemy import bindparam, select, tuple_
 
 from sublife.events.codec import canonical
+from sublife.events.layout import DELIVERY
 from sublife.events.store.delivery.shape import Delivery, Status
-from sublife.events.store.delivery.statement import DELIVERY, LISTED_COLUMNS
+from sublife.events.store.delivery.statement import LISTED_COLUMNS
 from sublife.events.store.link import Link
 from sublife.events.store.page import Page, bounded, cursor_of, key_of
 from sublife.events.store.statement import Statement, restored, stored

@@ -20,13 +20,11 @@ from sqlalchemy import (
 )
 from sqlalchemy.ext.compiler import compiles
 
+from sublife.events.layout import ACTIVITY, CONSUMER, DELIVERY, ENDPOINT, JOURNAL, SUBJECT
 from sublife.events.store.bulk import Bulk
-from sublife.events.store.history import ACTIVITY, ENTRY, JOURNAL, SUBJECT
-from sublife.events.store.statement import Listed, Statement, table_of
-from sublife.events.tables import ConsumerRow, DeliveryRow, EndpointRow
+from sublife.events.store.history import ENTRY
+from sublife.events.store.statement import Listed, Statement
 
-CONSUMER, ENDPOINT = table_of(ConsumerRow), table_of(EndpointRow)
-DELIVERY = table_of(DeliveryRow)
 LAST = 2**63 - 1
 """A position behind all others."""
 BEGINNING = -(2**62)

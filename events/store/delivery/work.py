@@ -5,7 +5,6 @@ from typing import TypeVar
 
 from sublife.events.store.database import Source
 from sublife.events.store.error import ConflictError, StoreError
-from sublife.events.store.joined import Joined
 from sublife.events.store.link import Link
 
 T = TypeVar("T")
@@ -35,7 +34,7 @@ def hand_on(source: Source, work: Callable[[Link], T]) -> T:
     Raises:
         StoreError: the store is one inside a host's transaction.
     """
-    if isinstance(source, Joined):
+    if source.is_the_hosts:
         raise StoreError(
             "facts are handed on after the commit, not inside a host's transaction; use a store "
             "with an engine of its own"

@@ -61,7 +61,7 @@ def sow(store: Store, clock: SimulatedClock) -> tuple[datetime, int]:
         seeds = connection.execute(select(SubjectRow)).mappings().all()
         copies = (_copy(dict(seed), n) for seed in seeds for n in range(1, EACH))
         while part := list(islice(copies, 5000)):
-            connection.execute(SubjectRow.__table__.insert(), part)  # type: ignore[attr-defined]
+            connection.execute(SubjectRow.__table__.insert(), part)
         connection.execute(text("ANALYZE"))
     return first_at - MINUTE, rows
 

@@ -204,7 +204,7 @@ def _sown(url: str) -> Store:
             for n in range(1, DUE)
         )
         while part := list(islice(copies, 5000)):
-            connection.execute(SubjectRow.__table__.insert(), part)  # type: ignore[attr-defined]
+            connection.execute(SubjectRow.__table__.insert(), part)
     early.close()
     return Store.open(url, clock=SystemClock())
 
