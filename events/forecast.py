@@ -108,6 +108,8 @@ def forecast(
             agenda.keep(_items(outcomes, partner, lifecycle))
         for item in agenda.in_order():
             yield _foreseen(item)
+    # No calendar finds what is due at something that is no instant.
+    stuck += [Stuck(e.subject, str(e)) for _, e in store.health.never_due(store.tenant)]
     if stuck:
         raise ForecastError(stuck)
 

@@ -11,7 +11,7 @@ from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 
 LOOKED_AT = 1000
-"""Subjects of a tenant that are due and looked at, the longest due first."""
+"""Subjects and deliveries of a tenant that are looked at, the earliest due first."""
 MOST = 10
 """Findings of one check that are told one by one."""
 
@@ -105,10 +105,15 @@ def examine(
 
 def _found(name: str, found: "Found") -> Iterator[Finding]:
     """Yield the first findings of a check, and how many more there are."""
-    for says, remedy in islice(found, MOST):
-        yield Finding(name, says, remedy)
-    if more := sum(1 for _ in found):
-        yield Finding(name, f"and {more} more like these", "see to the first ones, then look again")
+    try:
+        for says, remedy in islice(found, MOST):
+            yield Finding(name, says, remedy)
+        if more := sum(1 for _ in found):
+            again = "see to the first ones, then look again"
+            yield Finding(name, f"and {more} more like these", again)
+    except UnreadableError as error:
+        # A row that this check needs: the other checks are made all the same.
+        yield Finding(name, str(error).removesuffix(f"; {error.remedy}"), error.remedy)
 
 
 Found = Iterator[tuple[str, str]]
@@ -140,7 +145,7 @@ def _lag(look: _Look) -> Found:
         names = "".join(f": {each.timer} of {each.subject}" for each in found)
         running = any(
             each.stopped_at is None and look.is_alive(each.beat_at)
-            for each in look.store.daemons.all()
+            for each in look.store.daemons.all(left_out=_passed)
         )
         remedy = "start one: sublife daemon; what is due happens with its true instants"
         if running:
@@ -151,20 +156,46 @@ def _lag(look: _Look) -> Found:
 
 
 def _unreadable(look: _Look) -> Found:
-    """Rows of subjects that are due and cannot be read: they are stuck, each by itself."""
-    for waiting in look.store.tenants.outlook(look.now).waiting:
-        store = look.store.of(waiting.tenant)
-        for each in store.due(look.now, limit=LOOKED_AT):
-            try:
-                store.get(each.subject)
-            except UnreadableError as error:
-                remedy = f"sublife verify --tenant {waiting.tenant} --rebuild, then restore the row"
-                yield f"tenant {waiting.tenant}: {error}", remedy
+    """Rows that cannot be read; a subject that is due is stuck by that, each by itself."""
+    found = {(tenant, error.subject): error for tenant, error in _subjects(look.store)}
+    for (tenant, _), error in found.items():
+        says = f"tenant {tenant}: {error.row} in {error.table} cannot be read: {error.problem}"
+        whose = f" --tenant {tenant}"
+        repair = f"sublife repair {error.subject}{whose}"
+        yield says, f"{repair}; sublife verify{whose} tells whether its journal is sound"
+    for error in _unreadable_rows(look.store):
+        yield str(error).removesuffix(f"; {error.remedy}"), error.remedy
+
+
+def _subjects(store: Store) -> Iterator[tuple[str, UnreadableError]]:
+    """Yield the subjects that cannot be read, each with its tenant.
+
+    Of each live tenant `LOOKED_AT` subjects with a timer are looked at, the earliest due first.
+    """
+    for tenant in store.tenants.live():
+        yield from ((tenant, error) for error in store.health.unreadable(tenant, limit=LOOKED_AT))
+    yield from store.health.never_due()
+
+
+def _unreadable_rows(store: Store) -> list[UnreadableError]:
+    """Return what cannot be read of the smaller tables, and of the oldest deliveries."""
+    found: list[UnreadableError] = []
+    for ask in (store.tokens.all, store.pauses.all, store.daemons.all, store.simulations.all):
+        ask(left_out=found.append)
+    for tenant in store.tenants.posted_to():
+        of_tenant = store.of(tenant)
+        of_tenant.endpoints.all(left_out=found.append)
+        of_tenant.deliveries.list(limit=LOOKED_AT, left_out=found.append)
+    return found
+
+
+def _passed(_error: UnreadableError) -> None:
+    """Leave a row out: the check `unreadable` names it."""
 
 
 def _paused(look: _Look) -> Found:
     """What has been paused on purpose, and perhaps forgotten."""
-    for each in look.store.pauses.all():
+    for each in look.store.pauses.all(left_out=_passed):
         yield str(each), f"when it has served its purpose: {each.remedy}"
 
 
@@ -176,7 +207,7 @@ _GONE = (
 
 def _daemons(look: _Look) -> Found:
     """The daemons, and when they last beat."""
-    for each in look.store.daemons.all():
+    for each in look.store.daemons.all(left_out=_passed):
         if each.stopped_at is not None:
             continue
         who = f"daemon {each.id} on {each.host} (pid {each.pid}, sublife {each.release})"
@@ -193,19 +224,19 @@ def _deliveries(look: _Look) -> Found:
     for each in health.overdue(look.now - look.limits.lag):
         whose = f"{each.number} deliveries of tenant {each.tenant} to {each.consumer}"
         remedy = f"start a daemon, or run: sublife deliveries send --tenant {each.tenant}"
-        yield f"{whose} have been due since {iso(each.since)}, and nobody attempts them", remedy
+        yield f"{whose} have been due since {_at(each.since)}, and nobody attempts them", remedy
     for each in health.dead():
         whose = f"{each.number} deliveries of tenant {each.tenant} to {each.consumer}"
         again = f"sublife deliveries resend {each.consumer} --dead --tenant {each.tenant}"
         remedy = f"mend the receiver, then: {again}"
-        yield f"{whose} were given up, the first at {iso(each.since)}", remedy
+        yield f"{whose} were given up, the first at {_at(each.since)}", remedy
 
 
 def _consumers(look: _Look) -> Found:
     """Handlers and endpoints that get nothing."""
     for each in look.store.health.paused():
         because = f" ({each.because})" if each.because else ""
-        since = f"has been paused since {iso(each.paused_at)}{because}"
+        since = f"has been paused since {_at(each.paused_at)}{because}"
         remedy = f"sublife endpoints resume {each.name} --tenant {each.tenant}"
         yield f"{each.name} of tenant {each.tenant} {since}; its facts wait", remedy
 
@@ -239,7 +270,7 @@ def _policy(look: _Look) -> Found:
 
 def _simulations(look: _Look) -> Found:
     """Simulated tenants that were left behind."""
-    for each in look.store.simulations.all():
+    for each in look.store.simulations.all(left_out=_passed):
         age = look.now - each.created_at
         says = f"simulated tenant {each.tenant} with {each.subjects} subjects"
         if age <= look.limits.simulation:
@@ -276,6 +307,10 @@ CHECKS: tuple[tuple[str, Callable[[_Look], Found]], ...] = (
     ("partitions", _partitions),
 )
 """In the order in which an operator would look."""
+
+
+def _at(at: datetime | None) -> str:
+    return "an instant that cannot be read" if at is None else iso(at)
 
 
 def _length(length: timedelta) -> str:

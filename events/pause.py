@@ -7,6 +7,7 @@ due meanwhile happens with its true instants, as after a daemon that slept.
 from sublife.events.logs import log
 from sublife.events.store import Store
 from sublife.events.store.pause import Pause, PausedError
+from sublife.events.store.typed import LeftOut
 from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import utc
@@ -96,12 +97,15 @@ def resume(
     return found
 
 
-def paused(store: Store, lifecycle: str | None = None) -> Pause | None:
+def paused(
+    store: Store, lifecycle: str | None = None, *, left_out: LeftOut | None = None
+) -> Pause | None:
     """Return the pause that holds for the store's tenant, or `None`.
 
     Args:
         store: of the tenant.
         lifecycle: also a pause of this one counts; else only one of the whole tenant.
+        left_out: takes the error of each row that cannot be read; if not given, it is raised.
     """
-    standing = store.pauses.of(store.tenant)
+    standing = store.pauses.of(store.tenant, left_out=left_out)
     return next((each for each in standing if each.lifecycle in {None, lifecycle}), None)

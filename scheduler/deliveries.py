@@ -3,7 +3,7 @@
 import json
 import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from datetime import datetime, timedelta
 from functools import partial
 from itertools import islice
@@ -26,6 +26,7 @@ from sublife.events.webhook.address import AddressError
 from sublife.events.webhook.body import message
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.opened import opened as open_store
 from sublife.scheduler.screen import say, say_json, terminal
 
@@ -76,9 +77,20 @@ def list_command(
     limit: Annotated[int, typer.Option(min=1, max=1_000_000, help="Rows of each status.")] = 100,
     as_json: AsJson = False,
 ) -> None:
-    """List what is on its way and what was given up, the oldest first."""
+    """List what is on its way and what was given up, the oldest first.
+
+    Exit status: 0 done; 1 rows that cannot be read are left out and named; 2 the database cannot
+    be opened.
+    """
+    left_out = LeftOut()
     with opened(store, tenant, reading=True) as open_store:
-        ask = partial(open_store.deliveries.list, consumer=endpoint, subject=subject, fact=fact)
+        ask = partial(
+            open_store.deliveries.list,
+            consumer=endpoint,
+            subject=subject,
+            fact=fact,
+            left_out=left_out,
+        )
         found = [
             each
             for wanted in dict.fromkeys(status or (Status.DEAD, Status.PENDING))
@@ -86,7 +98,12 @@ def list_command(
         ]
     if as_json:
         print_json([_as_mapping(each) for each in found])
-        return
+    else:
+        _show(found)
+    left_out.end()
+
+
+def _show(found: Sequence[Delivery]) -> None:
     console = terminal()
     if not found:
         console.print("no such deliveries")

@@ -3,7 +3,6 @@
 import sys
 from collections.abc import Iterable, Iterator
 from datetime import datetime, timedelta
-from itertools import islice
 from typing import Annotated
 
 import typer
@@ -18,10 +17,10 @@ from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.ics import ExtraMissingError, calendar
+from sublife.scheduler.left_out import NOT_ALL, LeftOut
 from sublife.scheduler.opened import opened
 from sublife.scheduler.screen import say_json, standard_error, terminal
 
-NOT_ALL = 1
 LONGEST_DAYS = 3660
 _PAGE = 500
 """Lines under one heading; more are not held at once."""
@@ -48,16 +47,17 @@ def due_command(
 
     The calendar is run forward with all that follows from it; nothing is written.
 
-    Exit status: 0 done; 1 something cannot be foreseen and is named; 2 the database cannot be
-    opened, or an option is wrong.
+    Exit status: 0 done; 1 something cannot be foreseen, or a row cannot be read, and is named; 2
+    the database cannot be opened, or an option is wrong.
     """
     if ics and as_json:
         raise typer.BadParameter("--ics and --json do not go together; give one of them")
     telling = (UnknownLifecycleError, ExtraMissingError)
+    left_out = LeftOut()
     with opened(store, tenant, reading=True, telling=telling) as found:
         now = found.clock.now()
         until = now + timedelta(days=days)
-        pauses = found.pauses.of(tenant)
+        pauses = found.pauses.of(tenant, left_out=left_out)
         events = forecast(found, until, customer=customer, partner=partner, lifecycle=lifecycle)
         try:
             if ics:
@@ -72,6 +72,7 @@ def due_command(
             complaints = standard_error()
             complaints.print(f"[bold red]not all[/] {escape(str(error))}", soft_wrap=True)
             raise typer.Exit(NOT_ALL) from error
+    left_out.end()
 
 
 def _show(
@@ -82,11 +83,32 @@ def _show(
     for pause in pauses:
         said = f"{pause}; until it ends, nothing of it is written, and it happens as told here"
         console.print(Text(printable(said), style="yellow"), soft_wrap=True)
-    while page := list(islice(events, _PAGE)):
+    for page in _pages(events):
         count += len(page)
         console.print(_table(page, now))
     noun = "event" if count == 1 else "events"
     console.print(f"{count} {noun} from now, {iso(now)}, until {iso(until)}")
+
+
+def _pages(events: Iterable[Foreseen]) -> Iterator[list[Foreseen]]:
+    """Yield what is foreseen page by page, the last one also where not all is known.
+
+    Raises:
+        ForecastError: at the end, as `forecast` does.
+    """
+    page: list[Foreseen] = []
+    try:
+        for each in events:
+            page.append(each)
+            if len(page) == _PAGE:
+                yield page
+                page = []
+    except ForecastError:
+        if page:
+            yield page
+        raise
+    if page:
+        yield page
 
 
 def _table(page: Iterable[Foreseen], now: datetime) -> Table:

@@ -2,6 +2,7 @@
 
 import secrets
 import sys
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import timedelta
 from typing import Annotated, Any
@@ -22,6 +23,7 @@ from sublife.events.outbox.endpoint import new_secret
 from sublife.events.printable import printable
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.deliveries import FAILED, AsJson, StoreUrl, Tenant, at, opened, print_json
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.screen import say, terminal
 
 SECRET_BYTES = 32
@@ -95,12 +97,22 @@ def _as_mapping(endpoint: Endpoint) -> dict[str, Any]:
 
 @app.command("list")
 def list_command(*, store: StoreUrl, tenant: Tenant = "default", as_json: AsJson = False) -> None:
-    """List the endpoints, without their secrets."""
+    """List the endpoints, without their secrets.
+
+    Exit status: 0 done; 1 rows that cannot be read are left out and named; 2 the database cannot
+    be opened.
+    """
+    left_out = LeftOut()
     with opened(store, tenant, reading=True) as open_store:
-        found = open_store.endpoints.all()
+        found = open_store.endpoints.all(left_out=left_out)
     if as_json:
         print_json([_as_mapping(each) for each in found])
-        return
+    else:
+        _show(found)
+    left_out.end()
+
+
+def _show(found: Sequence[Endpoint]) -> None:
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("id", "url", "body", "wants", "paused"):
         table.add_column(title, overflow="fold")

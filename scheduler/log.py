@@ -28,6 +28,7 @@ from sublife.events.printable import printable, printable_lines
 from sublife.events.records import Kind
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.opened import opened
 from sublife.scheduler.screen import standard_error, terminal
 
@@ -116,7 +117,8 @@ def log_command(
 ) -> None:
     """Show the activity records of the last month, or write them out (EVT-07).
 
-    Exit status: 0 done; 2 the database cannot be opened, or the file cannot be written.
+    Exit status: 0 done; 1 rows that cannot be read are left out and named; 2 the database cannot
+    be opened, or the file cannot be written.
     """
     target = _only_target((Format.CSV, csv), (Format.JSONL, jsonl), (Format.PARQUET, parquet))
     if orders and kind is not None:
@@ -135,13 +137,15 @@ def log_command(
         "until": until,
         **({"kind": kind.value} if kind else {}),
     }
+    left_out = LeftOut()
     with opened(store, tenant, reading=True) as found:
         ask = found.stream_orders if orders else found.stream_records
-        with closing(ask(**filters)) as records:
+        with closing(ask(**filters, left_out=left_out)) as records:
             if target is None:
                 _show(records, _period(since, until), orders=orders)
             else:
                 _write(records, *target, orders=orders)
+    left_out.end()
 
 
 def _only_target(*targets: tuple[Format, Path | None]) -> tuple[Format, Path] | None:

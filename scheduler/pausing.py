@@ -8,6 +8,7 @@ import typer
 from sublife.events.pause import PauseError, pause, resume
 from sublife.events.printable import printable
 from sublife.lifecycle.machine import UnknownLifecycleError
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.opened import opened
 from sublife.scheduler.screen import say
 
@@ -53,11 +54,14 @@ def resume_command(
 ) -> None:
     """End a pause of just that; what fell due meanwhile happens when it is next settled.
 
-    Exit status: 0 resumed; 2 just that is not paused, or the database cannot be opened.
+    Exit status: 0 resumed; 1 resumed, but the row of another pause cannot be read and is named;
+    2 just that is not paused, or the database cannot be opened.
     """
+    left_out = LeftOut()
     with opened(store, tenant, telling=(PauseError,)) as found:
         ended = resume(found, by=by or getpass.getuser(), tenant=tenant, lifecycle=lifecycle)
-        others = found.pauses.all()
+        others = found.pauses.all(left_out=left_out)
     say(printable(f"resumed: {ended.scope}"))
     for each in others:
         say(printable(f"still paused: {each}"))
+    left_out.end()

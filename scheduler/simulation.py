@@ -1,7 +1,7 @@
 """The commands `clock` and `fork`: simulated tenants next to live ones, and their time."""
 
 import re
-from collections.abc import Callable, Generator, Iterable
+from collections.abc import Callable, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict
 from datetime import datetime, timedelta
@@ -22,6 +22,7 @@ from sublife.lifecycle.dates import add_months
 from sublife.lifecycle.machine import UnknownSubjectError
 from sublife.lifecycle.model import iso
 from sublife.scheduler.deliveries import AsJson, StoreUrl, at, print_json
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.log import instant
 from sublife.scheduler.opened import opened
 from sublife.scheduler.screen import say, standard_error, terminal
@@ -103,14 +104,21 @@ def show_command(
 ) -> None:
     """List the simulated tenants, and what their clocks show.
 
-    Exit status: 0 done; 2 the tenant is not simulated, or the database cannot be opened.
+    Exit status: 0 done; 1 rows that cannot be read are left out and named; 2 the tenant is not
+    simulated, or the database cannot be opened.
     """
+    left_out = LeftOut()
     with opened(store, None, reading=True) as open_store:
-        simulations = open_store.simulations
-        found = simulations.all() if tenant is None else (simulations.get(tenant),)
+        every = open_store.simulations
+        found = every.all(left_out=left_out) if tenant is None else (every.get(tenant),)
     if as_json:
         print_json([_as_mapping(each) for each in found])
-        return
+    else:
+        _show_all(found)
+    left_out.end()
+
+
+def _show_all(found: Sequence[Simulation]) -> None:
     table = _table("tenant", "clock", "subjects", "next due")
     for each in found:
         due = at(each.next_due_at) or ""

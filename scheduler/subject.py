@@ -17,9 +17,11 @@ from sublife.events.permission import allowed, as_of
 from sublife.events.printable import printable
 from sublife.events.store import Entry, Store
 from sublife.events.store.delivery import fact_id
+from sublife.events.store.error import UnreadableError
 from sublife.events.why.story import story
 from sublife.lifecycle.machine import UnknownSubjectError, timers
 from sublife.lifecycle.model import Refusal, Snapshot, iso
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.opened import opened
 from sublife.scheduler.replay.line import line_of
 from sublife.scheduler.replay.result import Result
@@ -44,6 +46,7 @@ class _Looked:
         at: UTC instant of the look.
         may: requests that may be made at *at*.
         pause: that holds for it.
+        broken: what cannot be read of it.
     """
 
     id: str
@@ -54,6 +57,12 @@ class _Looked:
     at: datetime
     may: tuple[str, ...]
     pause: Pause | None
+    broken: tuple[UnreadableError, ...]
+
+    @property
+    def unreadable(self) -> UnreadableError | None:
+        """Why its own row cannot be read; `None` if it can."""
+        return next((each for each in self.broken if each.subject == self.id), None)
 
 
 def show_command(
@@ -77,32 +86,39 @@ def show_command(
 ) -> None:
     """Show a subject: its timeline, its state, its next timers and what may be asked of it.
 
-    Exit status: 0 done; 2 the database cannot be opened, or has no such subject.
+    Exit status: 0 done; 1 rows that cannot be read are left out and named; 2 the database cannot
+    be opened, or has no such subject.
     """
     with opened(store, tenant, reading=True, telling=(UnknownSubjectError,)) as found:
         looked = _look(found, id_)
     if as_json:
         say_json(_as_mapping(looked, lines))
-        return
-    if ids:
+    elif ids:
         _show_ids(looked, lines)
-        return
-    _show(terminal(), looked, lines, names=names)
+    else:
+        _show(terminal(), looked, lines, names=names)
+    left_out = LeftOut()
+    for error in looked.broken:
+        left_out(error)
+    left_out.end()
 
 
 def _look(store: Store, subject: str) -> _Looked:
-    history = story(store, subject)
+    broken: list[UnreadableError] = []
+    history = story(store, subject, left_out=broken.append)
+    if broken and not history:
+        raise broken[0]
     if not history:
         raise UnknownSubjectError(
             f"tenant {store.tenant} has no subject {subject}, and no event on it; mend the id, or "
             "say which --tenant"
         )
     lifecycle = history[-1][0].event.lifecycle
-    at, written = store.clock.now(), store.get(subject)
+    at, written = store.clock.now(), history[-1][1]
     present = None if written is None else as_of(store, subject, at=at)
     may = () if written is None else allowed(store, subject, at=at)
-    pause = paused(store, lifecycle)
-    return _Looked(subject, lifecycle, history, written, present, at, may, pause)
+    pause = paused(store, lifecycle, left_out=broken.append)
+    return _Looked(subject, lifecycle, history, written, present, at, may, pause, tuple(broken))
 
 
 def _outcome(entry: Entry) -> Outcome:
@@ -144,6 +160,8 @@ def _show_ids(looked: _Looked, lines: int) -> None:
 
 def _standing(looked: _Looked) -> list[tuple[str, str]]:
     written, present = looked.written, looked.present
+    if (error := looked.unreadable) is not None:
+        return [("state", f"cannot be read: {error.problem}"), ("what to do", error.remedy)]
     if written is None or present is None:
         return [("state", "absent: every event on it was refused")]
     said = [("state", f"{written.state}, version {written.version}, {_since(written)}")]
@@ -177,6 +195,7 @@ def _as_mapping(looked: _Looked, lines: int) -> dict[str, Any]:
         "snapshot": None if written is None else json.loads(codec.encode_snapshot(written)),
         "timers": [{"name": each.name, "due_at": iso(each.due_at)} for each in found],
         "allowed": list(looked.may),
+        "unreadable": [str(each) for each in looked.broken],
         "paused": None if pause is None else {"scope": pause.scope, "reason": pause.reason},
         "events": len(looked.history),
         "timeline": [_event(entry) for entry, _ in shown],

@@ -3,6 +3,7 @@
 import getpass
 import secrets
 import sys
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Annotated, Any
 
@@ -14,6 +15,7 @@ from sublife.events.token import Role, Token, TokenError, new_token
 from sublife.lifecycle.model import iso
 from sublife.scheduler.clock import SystemClock
 from sublife.scheduler.deliveries import AsJson, StoreUrl, at, print_json
+from sublife.scheduler.left_out import LeftOut
 from sublife.scheduler.opened import opened
 from sublife.scheduler.screen import terminal
 
@@ -83,12 +85,23 @@ def list_command(
     tenant: Annotated[str | None, typer.Option(help="Only of this tenant.")] = None,
     as_json: AsJson = False,
 ) -> None:
-    """List the tokens there are and were, without their secrets."""
+    """List the tokens there are and were, without their secrets.
+
+    Exit status: 0 done; 1 rows that cannot be read are left out and named; 2 the database cannot
+    be opened.
+    """
+    left_out = LeftOut()
     with opened(store, None, reading=True) as open_store:
-        found = [each for each in open_store.tokens.all() if tenant in {None, each.tenant}]
+        every = open_store.tokens.all(left_out=left_out)
+    found = [each for each in every if tenant in {None, each.tenant}]
     if as_json:
         print_json([_as_mapping(each) for each in found])
-        return
+    else:
+        _show(found)
+    left_out.end()
+
+
+def _show(found: Sequence[Token]) -> None:
     now = SystemClock().now()
     table = Table(box=None, pad_edge=False, padding=(0, 2, 0, 0))
     for title in ("id", "tenant", "role", "label", "made", "by", "valid"):

@@ -14,6 +14,7 @@ from threading import Event as Signal
 
 from sublife.events.logs import log
 from sublife.events.outbox.ending import Ending
+from sublife.events.outbox.endpoint import known_endpoints
 from sublife.events.outbox.relay import PAGE, relay_page
 from sublife.events.outbox.retry import Chance
 from sublife.events.outbox.sending import Sending, sound
@@ -77,7 +78,7 @@ def deliver(
 
 async def _deliver(store: Store, now: datetime, sending: Sending) -> Delivered:
     try:
-        endpoints = await sending.ask(store.endpoints.all)
+        endpoints = await sending.ask(partial(known_endpoints, store))
         rounds = [sending.round(each, now) for each in endpoints if each.paused_at is None]
         done = await asyncio.gather(*rounds, return_exceptions=True)
     finally:
@@ -134,7 +135,7 @@ async def _keep(store: Store, sending: Sending, ending: Ending, beat_seconds: fl
     going: dict[str, asyncio.Task[None]] = {}
     while not ending.has_begun:
         try:
-            endpoints = await sending.ask(store.endpoints.all)
+            endpoints = await sending.ask(partial(known_endpoints, store))
         except StoreError as error:
             log.error("endpoints_unknown", tenant=store.tenant, reason=str(error))
             endpoints = ()

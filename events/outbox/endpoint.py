@@ -5,10 +5,12 @@ from collections.abc import Iterable
 from datetime import datetime, timedelta
 from difflib import get_close_matches
 
+from sublife.events.logs import log
 from sublife.events.outbox.setting import Settings
 from sublife.events.records import known_facts
 from sublife.events.store import Store
 from sublife.events.store.delivery import Endpoint
+from sublife.events.store.error import UnreadableError
 from sublife.events.webhook.answer import Answer
 from sublife.events.webhook.body import trial_message
 from sublife.events.webhook.network import Network, real_network
@@ -24,6 +26,15 @@ OVERLAP = timedelta(days=1)
 
 class EndpointError(SublifeError, ValueError):
     """An endpoint cannot be as it was asked for; nothing was changed."""
+
+
+def known_endpoints(store: Store) -> tuple[Endpoint, ...]:
+    """Return the endpoints of the tenant; one whose row cannot be read holds up no other."""
+
+    def left_out(error: UnreadableError) -> None:
+        log.error("endpoint_unreadable", tenant=store.tenant, reason=error.where)
+
+    return store.endpoints.all(left_out=left_out)
 
 
 def add_endpoint(

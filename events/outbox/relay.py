@@ -3,6 +3,7 @@
 from datetime import datetime
 
 from sublife.events.logs import log
+from sublife.events.outbox.endpoint import known_endpoints
 from sublife.events.store import Store
 from sublife.events.store.delivery import CommittedFact, Endpoint, UnknownConsumerError
 from sublife.events.webhook.body import is_written
@@ -33,7 +34,7 @@ def relay(store: Store, now: datetime, *, page: int = PAGE) -> int:
     """
     now = utc(now, name="now")
     count = 0
-    for endpoint in store.endpoints.all():
+    for endpoint in known_endpoints(store):
         if endpoint.paused_at is None:
             count += _relay_to(store, endpoint, now, page)
     if count:

@@ -46,6 +46,7 @@ from sublife.events.store.simulation import Simulations
 from sublife.events.store.tenants import Tenants
 from sublife.events.store.token import Tokens
 from sublife.events.store.transaction import NOTHING, Touched, Transaction
+from sublife.events.store.typed import LeftOut
 from sublife.lifecycle.model import Snapshot
 from sublife.lifecycle.policy import Policy
 
@@ -358,7 +359,12 @@ class Store:
             return next_due(link, self.tenant)
 
     def due(
-        self, until: datetime | None = None, *, after: str | None = None, limit: int = LIMIT
+        self,
+        until: datetime | None = None,
+        *,
+        after: str | None = None,
+        limit: int = LIMIT,
+        left_out: LeftOut | None = None,
     ) -> Page[Due]:
         """Return subjects with a timer, the earliest first.
 
@@ -366,13 +372,14 @@ class Store:
             until: UTC instant, inclusive; all if not given.
             after: the cursor of the page before.
             limit: rows of the page, from 1 to 10,000.
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
 
         Raises:
             CursorError: *after* is no cursor of this question.
             LimitError: *limit* is below 1 or above 10,000.
         """
         with self._source.reading() as link:
-            return reading.due(link, self.tenant, until, after, limit)
+            return reading.due(link, self.tenant, until, (after, limit), left_out)
 
     def due_by_customer(
         self,
@@ -395,20 +402,28 @@ class Store:
                 link, self.tenant, until, customer=customer, after=after, limit=limit
             )
 
-    def history(self, subject: str, *, after: str | None = None, limit: int = LIMIT) -> Page[Entry]:
+    def history(
+        self,
+        subject: str,
+        *,
+        after: str | None = None,
+        limit: int = LIMIT,
+        left_out: LeftOut | None = None,
+    ) -> Page[Entry]:
         """Return the journal of one subject, refused events included, in order.
 
         Args:
             subject: id.
             after: the cursor of the page before.
             limit: rows of the page, from 1 to 10,000.
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
 
         Raises:
             CursorError: *after* is no cursor of this question.
             LimitError: *limit* is below 1 or above 10,000.
         """
         with self._source.reading() as link:
-            return reading.history(link, self.tenant, subject, after, limit)
+            return reading.history(link, self.tenant, subject, (after, limit), left_out)
 
     def journal(self) -> Iterator[Entry]:
         """Yield the journal of every subject, by subject, then sequence."""
@@ -427,6 +442,7 @@ class Store:
         until: datetime | None = None,
         after: str | None = None,
         limit: int = LIMIT,
+        left_out: LeftOut | None = None,
     ) -> "Page[ActivityRow]":
         """Return activity records, by instant, then sequence (EVT-05).
 
@@ -439,6 +455,7 @@ class Store:
             until: UTC instant, exclusive.
             after: the cursor of the page before.
             limit: rows of the page, from 1 to 10,000.
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
 
         Raises:
             CursorError: *after* is no cursor of this question.
@@ -454,7 +471,9 @@ class Store:
 
         into = (ACTIVITY, ActivityRow)
         with self._source.reading() as link:
-            return reading.records(link, self.tenant, into, filters, (since, until), (after, limit))
+            return reading.records(
+                link, self.tenant, into, filters, (since, until), (after, limit), left_out
+            )
 
     def orders(
         self,
@@ -466,6 +485,7 @@ class Store:
         until: datetime | None = None,
         after: str | None = None,
         limit: int = LIMIT,
+        left_out: LeftOut | None = None,
     ) -> "Page[OrderRow]":
         """Return order records, by instant, then sequence; as `records` does (EVT-09)."""
         filters = {"customer": customer, "partner": partner, "subscription": subscription}
@@ -473,7 +493,9 @@ class Store:
 
         into = (ORDER, OrderRow)
         with self._source.reading() as link:
-            return reading.records(link, self.tenant, into, filters, (since, until), (after, limit))
+            return reading.records(
+                link, self.tenant, into, filters, (since, until), (after, limit), left_out
+            )
 
     def stream_records(
         self,
@@ -484,6 +506,7 @@ class Store:
         kind: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        left_out: LeftOut | None = None,
     ) -> Generator[Mapping[str, Any]]:
         """Yield all activity records that `records` finds, as values by their columns' names.
 
@@ -498,6 +521,7 @@ class Store:
             kind: `migration` or `renewal` alone (EVT-04).
             since: UTC instant, inclusive.
             until: UTC instant, exclusive.
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
         """
         filters = {
             "customer": customer,
@@ -506,7 +530,9 @@ class Store:
             "kind": kind,
         }
         with self._source.reading() as link:
-            yield from reading.stream(link, self.tenant, ACTIVITY, filters, (since, until))
+            yield from reading.stream(
+                link, self.tenant, ACTIVITY, filters, (since, until), left_out
+            )
 
     def stream_orders(
         self,
@@ -516,11 +542,12 @@ class Store:
         subscription: str | None = None,
         since: datetime | None = None,
         until: datetime | None = None,
+        left_out: LeftOut | None = None,
     ) -> Generator[Mapping[str, Any]]:
         """Yield all order records that `orders` finds; as `stream_records` does (EVT-09)."""
         filters = {"customer": customer, "partner": partner, "subscription": subscription}
         with self._source.reading() as link:
-            yield from reading.stream(link, self.tenant, ORDER, filters, (since, until))
+            yield from reading.stream(link, self.tenant, ORDER, filters, (since, until), left_out)
 
     @contextmanager
     def audit(self) -> Generator[Audit]:

@@ -1,8 +1,9 @@
 """What stands in a database at one instant, read as it lies: nothing decoded or trusted."""
 
 import json
-from collections.abc import Callable, Generator, Iterable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from datetime import datetime
 from functools import cache, partial
 from typing import Any, NamedTuple
 
@@ -24,7 +25,9 @@ from sublife.events import codec
 from sublife.events.layout import ACTIVITY, CLAIM, JOURNAL, ORDER, SUBJECT, JsonText, UtcDateTime
 from sublife.events.store.chain import CHAINED
 from sublife.events.store.database import Own
+from sublife.events.store.error import UnreadableError
 from sublife.events.store.link import Link
+from sublife.events.store.reading import RECORDS
 from sublife.events.store.statement import Listed, Statement, restored, written
 
 BATCH = 1000
@@ -143,6 +146,10 @@ _OF_RECORD = Statement(
     )
 )
 _TAKEN = Statement(_LINES.order_by(JOURNAL.c.position))
+_RECORDS = {
+    table.name: Statement(select(table).where(_tenant(table)).order_by(table.c.id))
+    for table in (ACTIVITY, ORDER)
+}
 _POLICIES = Statement(select(JOURNAL.c.policy).where(_tenant(JOURNAL)).distinct())
 
 
@@ -263,7 +270,10 @@ class Audit:
     def fact_of(self, tenant: str, record: str) -> tuple[str, int] | None:
         """Return the event behind an activity record and the fact's number, from 0, or `None`."""
         rows = _OF_RECORD.raw(self._link, {"t": tenant, "i": record})
-        return (rows[0][0], int(rows[0][1])) if rows else None
+        if not rows:
+            return None
+        event, number = rows[0]
+        return event, RECORDS[ACTIVITY.name].value({"id": record, "number": number}, "number")
 
     def taken(self, tenant: str) -> Iterator[Line]:
         """Yield the journal rows of a tenant in the order in which they were taken down."""
@@ -322,6 +332,18 @@ class Audit:
             found.append(record)
         return found
 
+    def unreadable_records(
+        self, tenant: str
+    ) -> Iterator[tuple[Mapping[str, Any], UnreadableError]]:
+        """Yield the activity and order records that cannot be read, each with its error."""
+        for table in (ACTIVITY, ORDER):
+            reader = RECORDS[table.name]
+            for row in _RECORDS[table.name].stream(self._link, {"t": tenant}, size=BATCH):
+                try:
+                    reader.values(row)
+                except UnreadableError as error:
+                    yield row._asdict(), error
+
     def astray(self, tenant: str) -> tuple[str, str, str, str] | None:
         """Return the first record whose event is not in the journal: table, id, subject, event."""
         for table in (ACTIVITY, ORDER):
@@ -357,5 +379,5 @@ def _of_sqlite(shape: Any, sequence: int, row: Any) -> Any:
 
 
 def _instant(value: Any) -> Any:
-    """Return an instant as a row carries it; SQLite gives back the text as it stands."""
-    return value if value is None or isinstance(value, str) else written(restored(value))
+    """Return an instant as a row carries it; SQLite gives back what stands there."""
+    return written(restored(value)) if isinstance(value, datetime) else value

@@ -10,7 +10,8 @@ from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.delivery.work import write
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Statement, restored, stored, written
+from sublife.events.store.statement import Statement, stored, written
+from sublife.events.store.typed import LeftOut, Reader, readable
 
 _NEW = Bulk(DAEMON)
 _ALL = Statement(select(DAEMON).order_by(DAEMON.c.started_at, DAEMON.c.id))
@@ -54,10 +55,14 @@ class Daemons:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def all(self) -> tuple[Daemon, ...]:
-        """Return every daemon that is not forgotten, the oldest first."""
+    def all(self, *, left_out: LeftOut | None = None) -> tuple[Daemon, ...]:
+        """Return every daemon that is not forgotten, the oldest first.
+
+        Args:
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
+        """
         with self._source.reading() as link:
-            return tuple(map(_daemon_of, _ALL.rows(link, {})))
+            return tuple(readable(_ALL.rows(link, {}), _daemon_of, left_out))
 
     def beat(self, daemon: Daemon) -> None:
         """Write down that a daemon lives; the first beat brings it in."""
@@ -93,13 +98,12 @@ def _row(daemon: Daemon) -> tuple[Any, ...]:
     )
 
 
+_READER = Reader(
+    DAEMON,
+    key=lambda found: f"daemon {found['id']}",
+    remedy="delete it; a daemon that runs writes another one with its next sign of life",
+)
+
+
 def _daemon_of(row: Any) -> Daemon:
-    return Daemon(
-        row.id,
-        row.host,
-        row.pid,
-        row.release,
-        restored(row.started_at),
-        restored(row.beat_at),
-        restored(row.stopped_at) if row.stopped_at else None,
-    )
+    return Daemon(**_READER.values(row))

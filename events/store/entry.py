@@ -1,14 +1,19 @@
 """A journal row as a value, and the digest over rows."""
 
 import json
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
+from operator import index
 from typing import Any
 
 from sublife.events import codec
+from sublife.events.store.error import UnreadableError
+from sublife.events.store.readable import unreadable_entry
 from sublife.events.store.statement import restored
+from sublife.events.store.typed import WRONG, instant
+from sublife.lifecycle.machine import lifecycle_named
 from sublife.lifecycle.model import Event, Fact, Refusal, iso
 
 
@@ -40,7 +45,18 @@ class Entry:
 
 
 def entry_of(row: Any) -> Entry:
-    """Return a journal row as an entry."""
+    """Return a journal row as an entry.
+
+    Raises:
+        UnreadableError: it cannot be read.
+    """
+    try:
+        return _read(row)
+    except WRONG as error:
+        raise _unreadable(row, error) from error
+
+
+def _read(row: Any) -> Entry:
     event = Event(
         row.event_id,
         row.name,
@@ -55,13 +71,42 @@ def entry_of(row: Any) -> Entry:
         event,
         row.state_before,
         row.state,
-        row.version,
-        row.sequence,
+        index(row.version),
+        _place(row.sequence),
         tuple(row.rules.split()),
         row.policy,
         restored(row.recorded_at),
         codec.decode_outcome(row.outcome),
     )
+
+
+def _place(sequence: Any) -> int:
+    """Return the place of a row in its journal; an audit has 0 where it is no number."""
+    found = index(sequence)
+    if found < 1:
+        raise ValueError
+    return found
+
+
+def _unreadable(row: Any, error: Exception) -> UnreadableError:
+    """Return the error of a journal row, with the first column that cannot be read."""
+    columns: tuple[tuple[str, Callable[[], object]], ...] = (
+        ("lifecycle", lambda: lifecycle_named(row.lifecycle)),
+        ("effective_at", lambda: instant(row.effective_at)),
+        ("recorded_at", lambda: instant(row.recorded_at)),
+        ("actor", lambda: codec.decode_actor(row.actor)),
+        ("data", lambda: codec.decode_payload(row.lifecycle, row.name, row.data)),
+        ("outcome", lambda: codec.decode_outcome(row.outcome)),
+        ("rules", lambda: str.split(row.rules)),
+        ("version", lambda: index(row.version)),
+        ("sequence", lambda: _place(row.sequence)),
+    )
+    for column, read in columns:
+        try:
+            read()
+        except WRONG as wrong:
+            return unreadable_entry(row, column, wrong)
+    return unreadable_entry(row, "data", error)
 
 
 JSON_AT = frozenset({6, 13, 14})

@@ -68,21 +68,29 @@ class UnreadableError(StoreError):
     """A row cannot be read; nothing was changed.
 
     Attributes:
-        subject: id of the subject whose row it is.
+        row: which one, in words, such as `the row of sub-1`.
+        table: it is in.
+        column: that is wrong.
         problem: the column, and what is wrong with it.
+        remedy: what to do.
+        subject: id, where it is the row of a subject; else empty.
     """
 
-    def __init__(self, subject: str, problem: str) -> None:
-        self.subject = subject
-        self.problem = problem
-        super().__init__(subject, problem)
+    def __init__(
+        self, row: str, table: str, column: str, problem: str, remedy: str, subject: str = ""
+    ) -> None:
+        self.row, self.table, self.column = row, table, column
+        self.problem, self.remedy, self.subject = problem, remedy, subject
+        super().__init__(row, table, column, problem, remedy, subject)
+
+    @property
+    def where(self) -> str:
+        """Which row and which column, without anything that stands in them."""
+        return f"{self.row} in {self.table} cannot be read (column {self.column})"
 
     def __str__(self) -> str:
         """Return which row it is, what is wrong with it and what to do."""
-        return (
-            f"the row of {self.subject} in sublife_subject cannot be read: {self.problem}; "
-            f"sublife verify says whether its history is sound"
-        )
+        return f"{self.row} in {self.table} cannot be read: {self.problem}; {self.remedy}"
 
 
 class UnreachableError(StoreError):

@@ -3,14 +3,18 @@
 from datetime import date, datetime
 from typing import Any, NamedTuple
 
-from sqlalchemy import and_, bindparam, func, literal_column, select
+from sqlalchemy import Integer, and_, bindparam, func, literal_column, select
 
-from sublife.events.layout import CONSUMER, DELIVERY
+from sublife.events.layout import CONSUMER, DELIVERY, SUBJECT
 from sublife.events.migrations.partition import BY_MONTH
 from sublife.events.store.database import Source
+from sublife.events.store.error import UnreadableError
+from sublife.events.store.history import HELD
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Statement, restored, stored
+from sublife.events.store.readable import snapshot_of
+from sublife.events.store.statement import Statement, stored
 from sublife.events.store.tenants import is_live
+from sublife.events.store.typed import instant_or, readable
 from sublife.lifecycle.dates import add_months
 
 
@@ -21,13 +25,14 @@ class Standing(NamedTuple):
         tenant: whose they are.
         consumer: the handler or endpoint.
         number: how many.
-        since: UTC instant of the oldest: when it was due, or was given up.
+        since: UTC instant of the oldest: when it was due, or was given up; `None` if that cannot
+            be read.
     """
 
     tenant: str
     consumer: str
     number: int
-    since: datetime
+    since: datetime | None
 
 
 class PausedConsumer(NamedTuple):
@@ -36,13 +41,13 @@ class PausedConsumer(NamedTuple):
     Args:
         tenant: whose it is.
         name: of the handler or endpoint.
-        paused_at: UTC instant.
+        paused_at: UTC instant; `None` if that cannot be read.
         because: why.
     """
 
     tenant: str
     name: str
-    paused_at: datetime
+    paused_at: datetime | None
     because: str
 
 
@@ -85,6 +90,17 @@ _PAUSED = Statement(
     .where(CONSUMER.c.paused_at.is_not(None))
     .order_by(CONSUMER.c.tenant, CONSUMER.c.name)
 )
+_FIRST = select(*HELD).where(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at.is_not(None))
+_N = bindparam("n", type_=Integer())
+_ORDER = (SUBJECT.c.due_at, SUBJECT.c.id)
+_EARLIEST = Statement(_FIRST.order_by(*_ORDER).limit(_N))
+_DUE = Statement(_FIRST.where(SUBJECT.c.due_at <= bindparam("until")).order_by(*_ORDER).limit(_N))
+_NEVER = Statement(
+    select(SUBJECT.c.tenant, *HELD)
+    .where(SUBJECT.c.due_at > literal_column("'9999-12-31 23:59:59.999999'"))
+    .order_by(SUBJECT.c.tenant, SUBJECT.c.id)
+)
+"""For SQLite, where a text that is no instant may be later than all of them."""
 _TABLES = (
     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid) "
     "AND relname LIKE 'sublife\\_%%'"
@@ -110,6 +126,45 @@ class Health:
             rows = _OVERDUE.rows(link, {"before": stored(before, link.dialect)})
         return tuple(map(_standing, rows))
 
+    def unreadable(
+        self, tenant: str, *, until: datetime | None = None, limit: int
+    ) -> list[UnreadableError]:
+        """Return what cannot be read of the subjects of a tenant that have a timer.
+
+        Args:
+            tenant: whose.
+            until: UTC instant, inclusive; only those that are due by then, if given.
+            limit: subjects that are looked at, the earliest due first.
+        """
+        found: list[UnreadableError] = []
+        with self._source.reading() as link:
+            key: dict[str, Any] = {"t": tenant, "n": limit}
+            if until is None:
+                rows = _EARLIEST.rows(link, key)
+            else:
+                rows = _DUE.rows(link, {**key, "until": stored(until, link.dialect)})
+        readable(rows, snapshot_of, found.append)
+        return found
+
+    def never_due(self, tenant: str | None = None) -> list[tuple[str, UnreadableError]]:
+        """Return the subjects that no calendar finds, as they are due at what is no instant.
+
+        Args:
+            tenant: only of this one; of every one if not given.
+
+        Returns:
+            The errors, each with its tenant.
+        """
+        with self._source.reading() as link:
+            rows = _NEVER.rows(link, {}) if link.is_sqlite else []
+        found: list[tuple[str, UnreadableError]] = []
+        for row in rows:
+            errors: list[UnreadableError] = []
+            if tenant in {None, row.tenant}:
+                readable([row], snapshot_of, errors.append)
+            found += [(row.tenant, error) for error in errors]
+        return found
+
     def dead(self) -> tuple[Standing, ...]:
         """Return the deliveries that were given up."""
         with self._source.reading() as link:
@@ -120,7 +175,9 @@ class Health:
         with self._source.reading() as link:
             rows = _PAUSED.rows(link, {})
         return tuple(
-            PausedConsumer(row.tenant, row.name, restored(row.paused_at), row.paused_because or "")
+            PausedConsumer(
+                row.tenant, row.name, instant_or(row.paused_at, None), row.paused_because or ""
+            )
             for row in rows
         )
 
@@ -138,7 +195,7 @@ class Health:
 
 
 def _standing(row: Any) -> Standing:
-    return Standing(row.tenant, row.consumer, int(row.number), restored(row.at))
+    return Standing(row.tenant, row.consumer, int(row.number), instant_or(row.at, None))
 
 
 def _has_rows(link: Link, table: str) -> bool:

@@ -28,7 +28,7 @@ from sublife.events.store.bulk import Bulk, BulkUpdate
 from sublife.events.store.statement import Listed, Sieved, Statement, TransactionId
 
 _OURS = SUBJECT.c.tenant == bindparam("t")
-_HELD = (
+HELD = (
     SUBJECT.c.id,
     SUBJECT.c.lifecycle,
     SUBJECT.c.sequence,
@@ -46,10 +46,10 @@ _KNOWN = (
     .label("known")
 )
 
-FIND = select(*_HELD).where(_OURS, SUBJECT.c.id == bindparam("i"))
+FIND = select(*HELD).where(_OURS, SUBJECT.c.id == bindparam("i"))
 BY_ID = Statement(FIND)
 LOCKED = Statement(FIND.with_for_update())
-LOOK = Statement(select(*_HELD, _KNOWN).where(_OURS, SUBJECT.c.id == bindparam("i")))
+LOOK = Statement(select(*HELD, _KNOWN).where(_OURS, SUBJECT.c.id == bindparam("i")))
 """For SQLite, where nobody else writes meanwhile."""
 KNOWN = Statement(select(_KNOWN, _NUMBER))
 _FIRST_DUE = SUBJECT.alias("sublife_subject_first")
@@ -62,7 +62,7 @@ _BEHIND = (
 """The earliest: any other would do, but a planner could look for that in a wrong place."""
 BEHIND = Statement(select(_BEHIND))
 """Whether anything of the tenant is due; a look at the first entry of an index."""
-LOOK_FIRST = Statement(select(*_HELD, _KNOWN, _BEHIND).where(_OURS, SUBJECT.c.id == bindparam("i")))
+LOOK_FIRST = Statement(select(*HELD, _KNOWN, _BEHIND).where(_OURS, SUBJECT.c.id == bindparam("i")))
 KNOWN_FIRST = Statement(select(_KNOWN, _NUMBER, _BEHIND))
 AHEAD = Statement(FIND.add_columns(_BEHIND))
 DUE_OF_CUSTOMER = Statement(
@@ -81,13 +81,13 @@ LATEST = Statement(
 )
 """Of a subject that has no row: refused events are its only history."""
 _OF_CUSTOMER = (
-    select(*_HELD).where(_OURS, SUBJECT.c.customer == bindparam("c")).order_by(Sieved(SUBJECT.c.id))
+    select(*HELD).where(_OURS, SUBJECT.c.customer == bindparam("c")).order_by(Sieved(SUBJECT.c.id))
 )
 OF_CUSTOMER = Statement(_OF_CUSTOMER.with_for_update())
-_SEVERAL = select(*_HELD).where(_OURS, Listed(SUBJECT.c.id, "ids")).order_by(SUBJECT.c.id)
+_SEVERAL = select(*HELD).where(_OURS, Listed(SUBJECT.c.id, "ids")).order_by(SUBJECT.c.id)
 SEVERAL = Statement(_SEVERAL.with_for_update(of=SUBJECT))
 _DUE = (
-    select(*_HELD, _NUMBER)
+    select(*HELD, _NUMBER)
     .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))
     .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
     .limit(bindparam("n", type_=Integer()))
@@ -129,7 +129,7 @@ EARLIER = Statement(_EARLIER)
 """For PostgreSQL: what is due earlier and was not claimed, in order, so that a limit can hold."""
 EARLIER_UNPAUSED = Statement(_EARLIER.where(*_UNPAUSED))
 DUE_HELD = Statement(
-    select(*_HELD)
+    select(*HELD)
     .where(_OURS, SUBJECT.c.due_at <= bindparam("until"))
     .order_by(SUBJECT.c.due_at, SUBJECT.c.id)
     .limit(bindparam("n", type_=Integer()))
@@ -205,11 +205,7 @@ DROP_CLAIM = Statement(
         CLAIM_TABLE.c.subject == bindparam("s"),
     )
 )
-ALL_SUBJECTS = Statement(
-    select(SUBJECT.c.id, SUBJECT.c.lifecycle, SUBJECT.c.snapshot)
-    .where(_OURS)
-    .order_by(SUBJECT.c.id)
-)
+ALL_SUBJECTS = Statement(select(*HELD).where(_OURS).order_by(SUBJECT.c.id))
 NEXT_DUE = Statement(
     select(func.min(SUBJECT.c.due_at).label("due_at")).where(_OURS, SUBJECT.c.due_at.is_not(None))
 )

@@ -1,9 +1,9 @@
 """What the calendar passes over for now: the rows that say so, and what follows from them."""
 
 import json
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from typing import Any, NamedTuple
 
 from sqlalchemy import Integer, bindparam, delete, func, literal_column, select
@@ -11,12 +11,15 @@ from sqlalchemy import Integer, bindparam, delete, func, literal_column, select
 from sublife.events.layout import PAUSE, SUBJECT
 from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
-from sublife.events.store.error import ConflictError, StoreError
+from sublife.events.store.error import ConflictError, StoreError, UnreadableError
 from sublife.events.store.history import NEXT_DUE
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Listed, Statement, restored, stored, written
+from sublife.events.store.statement import Listed, Statement, stored, written
+from sublife.events.store.typed import LeftOut, Reader, instant_or, readable
 from sublife.lifecycle.model import Event, iso
 
+_UNKNOWN = datetime(1, 1, 1, tzinfo=UTC)
+"""When something was paused of which the row does not tell."""
 ALL = ""
 """What stands for every tenant, or every lifecycle."""
 
@@ -94,6 +97,14 @@ class HeldUp(NamedTuple):
     pause: Pause
 
 
+def _scope_of(found: Mapping[str, Any]) -> str:
+    tenant, lifecycle = found["tenant"], found["lifecycle"]
+    return f"the pause of {lifecycle or 'everything'} of {tenant or 'every tenant'}"
+
+
+_READER = Reader(
+    PAUSE, key=_scope_of, remedy="`sublife resume` ends it; then pause again what should be"
+)
 _STANDING = Statement(
     select(PAUSE)
     .where(PAUSE.c.tenant.in_([ALL, bindparam("t")]))
@@ -145,13 +156,9 @@ def pauses_of(link: Link, tenant: str) -> tuple[Pause, ...]:
 
 
 def _pause(row: Any) -> Pause:
-    return Pause(
-        tenant=row.tenant or None,
-        lifecycle=row.lifecycle or None,
-        paused_at=restored(row.paused_at),
-        paused_by=row.paused_by,
-        reason=row.reason,
-    )
+    found = _READER.values(row)
+    whose: dict[str, Any] = {name: found[name] or None for name in ("tenant", "lifecycle")}
+    return Pause(**{**found, **whose})
 
 
 def is_halted(link: Link, tenant: str) -> bool:
@@ -213,21 +220,24 @@ def held_up(
     for row in _HOLDING_UP.rows(link, key):
         pause = pause_over(pauses, row.lifecycle)
         if row.customer and row.customer not in found and pause is not None:
-            found[row.customer] = HeldUp(row.customer, restored(row.due_at), row.id, pause)
+            since = instant_or(row.due_at, None)
+            if since is not None:
+                found[row.customer] = HeldUp(row.customer, since, row.id, pause)
     return found
 
 
 def next_due(link: Link, tenant: str) -> datetime | None:
     """Return the earliest instant at which a timer is due that is not paused, or `None`."""
     pauses = pauses_of(link, tenant)
-    if not pauses:
-        due_at = NEXT_DUE.rows(link, {"t": tenant})[0].due_at
-        return None if due_at is None else restored(due_at)
-    paused = paused_lifecycles(pauses)
-    if paused is None:
-        return None
-    due_at = _NEXT_UNPAUSED.rows(link, {"t": tenant, "paused": paused})[0].due_at
-    return None if due_at is None else restored(due_at)
+    key = {"t": tenant}
+    statement = NEXT_DUE
+    if pauses:
+        paused = paused_lifecycles(pauses)
+        if paused is None:
+            return None
+        statement, key["paused"] = _NEXT_UNPAUSED, paused
+    due_at = statement.rows(link, key)[0].due_at
+    return None if due_at is None else instant_or(due_at, None)
 
 
 class Pauses:
@@ -240,15 +250,24 @@ class Pauses:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def all(self) -> tuple[Pause, ...]:
-        """Return every pause there is, that of everything first."""
-        with self._source.reading() as link:
-            return tuple(map(_pause, _EVERY.rows(link, {})))
+    def all(self, *, left_out: LeftOut | None = None) -> tuple[Pause, ...]:
+        """Return every pause there is, that of everything first.
 
-    def of(self, tenant: str) -> tuple[Pause, ...]:
-        """Return the pauses that hold for a tenant, those of all tenants first."""
+        Args:
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
+        """
         with self._source.reading() as link:
-            return pauses_of(link, tenant)
+            return tuple(readable(_EVERY.rows(link, {}), _pause, left_out))
+
+    def of(self, tenant: str, *, left_out: LeftOut | None = None) -> tuple[Pause, ...]:
+        """Return the pauses that hold for a tenant, those of all tenants first.
+
+        Args:
+            tenant: whose.
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
+        """
+        with self._source.reading() as link:
+            return tuple(readable(_STANDING.rows(link, {"t": tenant}), _pause, left_out))
 
     def add(self, pause: Pause) -> Pause:
         """Write a pause down, and return the one that stands: an earlier one stays as it is."""
@@ -275,11 +294,27 @@ class Pauses:
     def drop(self, tenant: str | None, lifecycle: str | None) -> Pause | None:
         """Take a pause away and return it; `None` if there is none of just that."""
         with self._source.writing() as link:
-            found = self._found(link, tenant, lifecycle)
-            if found is not None:
-                _DROP.write(link, [{"t": tenant or ALL, "l": lifecycle or ALL}])
-        return found
+            row: Any = self._row(link, tenant, lifecycle)
+            if row is None:
+                return None
+            _DROP.write(link, [{"t": tenant or ALL, "l": lifecycle or ALL}])
+        try:
+            return _pause(row)
+        except UnreadableError as error:
+            # It has been taken away all the same: that is what there is to do about it.
+            return Pause(
+                tenant=tenant,
+                lifecycle=lifecycle,
+                paused_at=instant_or(row.paused_at, _UNKNOWN),
+                paused_by=str(row.paused_by),
+                reason=f"its row could not be read ({error.problem})",
+            )
 
     def _found(self, link: Link, tenant: str | None, lifecycle: str | None) -> Pause | None:
-        every = map(_pause, _EVERY.rows(link, {}))
-        return next((e for e in every if (e.tenant, e.lifecycle) == (tenant, lifecycle)), None)
+        row = self._row(link, tenant, lifecycle)
+        return None if row is None else _pause(row)
+
+    def _row(self, link: Link, tenant: str | None, lifecycle: str | None) -> Any:
+        wanted = (tenant or ALL, lifecycle or ALL)
+        every = _EVERY.rows(link, {})
+        return next((row for row in every if (row.tenant, row.lifecycle) == wanted), None)

@@ -1,4 +1,4 @@
-"""What is said of a subject's row that cannot be read."""
+"""Subjects and journal rows: what is said of one that cannot be read."""
 
 from typing import Any
 
@@ -6,7 +6,7 @@ from pydantic import ValidationError
 
 from sublife.events import codec
 from sublife.events.store.error import UnreadableError
-from sublife.events.store.statement import restored
+from sublife.events.store.typed import WRONG, instant
 from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import Snapshot
 
@@ -21,25 +21,74 @@ def snapshot_of(row: Any) -> Snapshot:
         UnreadableError: it cannot be read.
     """
     try:
-        return codec.decode_snapshot(row.lifecycle, row.snapshot)
-    except ValueError as error:
+        found = codec.decode_snapshot(row.lifecycle, row.snapshot)
+        if not type(row.sequence) is type(row.stamp) is int:
+            raise TypeError
+        if row.due:
+            instant(row.due_at)
+    except WRONG as error:
         raise unreadable(row, error) from error
+    return found
 
 
-def unreadable(row: Any, error: ValueError) -> UnreadableError:
+def unreadable(row: Any, error: Exception) -> UnreadableError:
     """Return the error of a subject's row, with the column that is to blame."""
-    return UnreadableError(row.id, _problem(row, error))
+    column, problem = _problem(row, error)
+    return UnreadableError(
+        f"the row of {row.id}",
+        "sublife_subject",
+        column,
+        f"column {column}{problem}",
+        f"`sublife repair {row.id}` rebuilds it from its journal",
+        row.id,
+    )
 
 
-def _problem(row: Any, error: ValueError) -> str:
+def _problem(row: Any, error: Exception) -> tuple[str, str]:
+    """Return the column of a subject's row that is wrong, and what is wrong with it."""
     if isinstance(error, UnknownLifecycleError):
-        return f"column lifecycle has {row.lifecycle[:_SHOWN]!a}, which this installation lacks"
+        return "lifecycle", f" has {str(row.lifecycle)[:_SHOWN]!a}, which this installation lacks"
     if isinstance(error, ValidationError):
-        first = error.errors(include_url=False, include_input=False)[0]
-        where = ".".join(map(str, first["loc"]))
-        return f"column snapshot, {where or 'as a whole'}: {first['msg'][:_SHOWN]}"
+        return "snapshot", _first_of(error)
+    for column in ("sequence", "stamp"):
+        value = getattr(row, column, 0)
+        if not isinstance(value, int):
+            return column, f" has {str(value)[:_SHOWN]!a}, which is not a whole number"
     try:
-        restored(row.due_at)
-    except ValueError:
-        return f"column due_at has {row.due_at[:_SHOWN]!a}, which is not an instant"
-    return f"column snapshot: {str(error)[:_SHOWN]}"
+        if getattr(row, "due", None):
+            instant(row.due_at)
+    except WRONG:
+        return "due_at", f" has {str(row.due_at)[:_SHOWN]!a}, which is not an instant"
+    if not isinstance(row.lifecycle, str):
+        return "lifecycle", " is not text"
+    if not isinstance(row.snapshot, str):
+        return "snapshot", " is not text"
+    return "snapshot", f": {str(error)[:_SHOWN]}"
+
+
+def _first_of(error: ValidationError) -> str:
+    """Return the first thing that is wrong with JSON, without what stands there."""
+    first = error.errors(include_url=False, include_input=False)[0]
+    where = ".".join(map(str, first["loc"]))
+    return f", {where or 'as a whole'}: {first['msg'][:_SHOWN]}"
+
+
+def unreadable_entry(row: Any, column: str, error: Exception) -> UnreadableError:
+    """Return the error of a journal row, of which one column cannot be read."""
+    if isinstance(error, ValidationError):
+        problem = _first_of(error)
+    elif isinstance(error, UnknownLifecycleError):
+        problem = f" has {str(row.lifecycle)[:_SHOWN]!a}, which this installation lacks"
+    elif column in {"effective_at", "recorded_at"}:
+        problem = f" has {str(getattr(row, column))[:_SHOWN]!a}, which is not an instant"
+    elif column in {"sequence", "version"}:
+        problem = " does not have the number that it must have"
+    else:
+        problem = " does not have the form that this release writes"
+    return UnreadableError(
+        f"the row of event {row.event_id}",
+        "sublife_journal",
+        column,
+        f"column {column}{problem}",
+        "`sublife verify` tells what was done to it; restore it from a backup",
+    )

@@ -3,22 +3,26 @@
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from decimal import Decimal
 from functools import cache
+from operator import itemgetter
 from typing import Any, TypeVar
 
 from sqlalchemy import Column, ColumnElement, Integer, Table, bindparam, select, tuple_
 
-from sublife.events.layout import JOURNAL, SUBJECT, ExactAmount, UtcDateTime
+from sublife.events.layout import ACTIVITY, JOURNAL, ORDER, SUBJECT
+from sublife.events.records import Kind
 from sublife.events.store.entry import Entry, entry_of
+from sublife.events.store.error import UnreadableError
 from sublife.events.store.history import ENTRY
 from sublife.events.store.link import Link
-from sublife.events.store.page import Page, bounded, cursor_of, key_of
-from sublife.events.store.statement import Statement, restored, stored
+from sublife.events.store.page import Page, bounded, key_of
+from sublife.events.store.paging import Rows, paged
+from sublife.events.store.readable import unreadable
+from sublife.events.store.statement import Statement, stored
+from sublife.events.store.typed import WRONG, LeftOut, Reader, instant, one_of
 from sublife.lifecycle.model import utc
 
 R = TypeVar("R")
-T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +36,12 @@ class Due:
     due_at: datetime
 
 
+_REBUILT = "`sublife verify --rebuild` tells what it must say; restore it from a backup"
+RECORDS: Mapping[str, Reader] = {
+    table.name: Reader(table, key=itemgetter("id"), remedy=f"{_REBUILT}", **shapes)
+    for table, shapes in ((ACTIVITY, {"kind": one_of(Kind)}), (ORDER, dict[str, Any]()))
+}
+"""What reads activity and order records, by the names of their tables."""
 RECORD_KEY = ("effective_at", "subscription", "version", "number")
 """Records are ordered by instant, then sequence (EVT-05)."""
 
@@ -67,6 +77,7 @@ def records(
     filters: Mapping[str, str | None],
     period: tuple[datetime | None, datetime | None],
     page: tuple[str | None, int],
+    left_out: LeftOut | None = None,
 ) -> Page[R]:
     """Return activity or order records, by instant, then sequence.
 
@@ -77,6 +88,7 @@ def records(
         filters: values of columns, by name; `None` is no filter.
         period: UTC instants, from and until, the latter exclusive.
         page: the cursor of the page before, and how many rows.
+        left_out: takes the error of each row that cannot be read; if not given, it is raised.
     """
     table, record = into
     given = {name: value for name, value in filters.items() if value is not None}
@@ -94,9 +106,11 @@ def records(
     question = _question(table.name, tenant, given)
     if after is not None:
         values |= _from(link, key_of(question, after, RECORD_KEY), "effective_at")
-    restore = _restoring(table)
-    rows = [record(**restore(each)) for each in statement.rows(link, values)]
-    return _paged(question, rows, limit, _record_key)
+    reader = RECORDS[table.name]
+    rows = Rows(statement, link, values)
+    return paged(rows, lambda each: record(**reader.values(each)), limit, left_out).page(
+        question, _record_key
+    )
 
 
 def stream(
@@ -105,6 +119,7 @@ def stream(
     table: Table,
     filters: Mapping[str, str | None],
     period: tuple[datetime | None, datetime | None],
+    left_out: LeftOut | None = None,
 ) -> Iterator[dict[str, Any]]:
     """Yield activity or order records as plain values, by instant, then sequence.
 
@@ -117,27 +132,18 @@ def stream(
     )
     values: dict[str, Any] = {f"f_{name}": value for name, value in given.items()} | {"t": tenant}
     values |= {"since": _instant(link, since, "since"), "until": _instant(link, until, "until")}
-    yield from map(_restoring(table), statement.stream(link, values))
+    read = RECORDS[table.name].values
+    for each in statement.stream(link, values):
+        try:
+            yield read(each)
+        except UnreadableError as error:
+            if left_out is None:
+                raise
+            left_out(error)
 
 
 def _record_key(row: Any) -> list[Any]:
     return [row.effective_at.isoformat(), *(getattr(row, name) for name in RECORD_KEY[1:])]
-
-
-def _restoring(table: Table) -> Callable[[Any], dict[str, Any]]:
-    """Return what makes typed values of a driver's row."""
-    instants = {each.name for each in table.c if isinstance(each.type, UtcDateTime)}
-    amounts = {each.name for each in table.c if isinstance(each.type, ExactAmount)}
-
-    def restore(row: Any) -> dict[str, Any]:
-        found: dict[str, Any] = row._asdict()
-        for name in instants & found.keys():
-            found[name] = found[name] and restored(found[name])
-        for name in amounts:
-            found[name] = None if found[name] is None else Decimal(found[name])
-        return found
-
-    return restore
 
 
 _HISTORY_KEY = ("sequence",)
@@ -154,13 +160,20 @@ _OF_ONE = (
 HISTORY = Statement(_OF_ONE)
 
 
-def history(link: Link, tenant: str, subject: str, after: str | None, limit: int) -> Page[Entry]:
+def history(
+    link: Link,
+    tenant: str,
+    subject: str,
+    page: tuple[str | None, int],
+    left_out: LeftOut | None = None,
+) -> Page[Entry]:
     """Return the journal of one subject, in the order of its sequence."""
+    after, limit = page
     question = _question("history", tenant, {"subject": subject})
     key = {"sequence": 0} if after is None else key_of(question, after, _HISTORY_KEY)
     values = {"t": tenant, "i": subject, "n": bounded(limit) + 1, "k_sequence": key["sequence"]}
-    rows = [entry_of(row) for row in HISTORY.rows(link, values)]
-    return _paged(question, rows, limit, lambda each: [each.sequence])
+    rows = Rows(HISTORY, link, values)
+    return paged(rows, entry_of, limit, left_out).page(question, lambda each: [each.sequence])
 
 
 _DUE_KEY = ("due_at", "id")
@@ -181,20 +194,31 @@ def _due(*, until: bool, after: bool) -> Statement:
 
 
 def due(
-    link: Link, tenant: str, until: datetime | None, after: str | None, limit: int
+    link: Link,
+    tenant: str,
+    until: datetime | None,
+    page: tuple[str | None, int],
+    left_out: LeftOut | None = None,
 ) -> Page[Due]:
     """Return subjects with a timer, the earliest first."""
+    after, limit = page
     question = _question("due", tenant, {})
     values: dict[str, Any] = {"t": tenant, "n": bounded(limit) + 1}
     values |= {"until": _instant(link, until, "until")}
     if after is not None:
         values |= _from(link, key_of(question, after, _DUE_KEY), "due_at")
     statement = _due(until=until is not None, after=after is not None)
-    rows = [
-        Due(row.id, row.lifecycle, row.state, row.due, restored(row.due_at))
-        for row in statement.rows(link, values)
-    ]
-    return _paged(question, rows, limit, lambda each: [each.due_at.isoformat(), each.subject])
+    rows = Rows(statement, link, values)
+    return paged(rows, _due_of, limit, left_out).page(
+        question, lambda each: [each.due_at.isoformat(), each.subject]
+    )
+
+
+def _due_of(row: Any) -> Due:
+    try:
+        return Due(row.id, row.lifecycle, row.state, row.due, instant(row.due_at))
+    except WRONG as error:
+        raise unreadable(row, error) from error
 
 
 @cache
@@ -250,10 +274,3 @@ def _from(link: Link, key: Mapping[str, Any], instant: str) -> dict[str, Any]:
     """Return a cursor's key as parameters of the driver."""
     at = _instant(link, datetime.fromisoformat(key[instant]), instant)
     return {f"k_{name}": value for name, value in {**key, instant: at}.items()}
-
-
-def _paged(question: str, rows: list[T], limit: int, key: Callable[[T], Sequence[Any]]) -> Page[T]:
-    """Return *rows* as a page; one row more than asked for says that there are more."""
-    more = len(rows) > limit
-    kept = rows[:limit]
-    return Page(kept, cursor_of(question, key(kept[-1])) if more else None)

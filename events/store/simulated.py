@@ -12,8 +12,9 @@ from sublife.events.store.error import StoreError, UnreachableError
 from sublife.events.store.history import ANY_ENTRY
 from sublife.events.store.link import Link
 from sublife.events.store.pause import Pause
-from sublife.events.store.statement import Statement, restored, stored
+from sublife.events.store.statement import Statement, stored
 from sublife.events.store.transaction import Transaction
+from sublife.events.store.typed import Reader
 from sublife.lifecycle.model import Decision, Event, Refusal, iso, utc
 from sublife.lifecycle.policy import Policy
 
@@ -253,9 +254,16 @@ def _key(tenant: str) -> str:
     return f"sublife\x1ftenant\x1f{tenant}"
 
 
+READER = Reader(
+    SIMULATION,
+    key=lambda found: f"simulated tenant {found['tenant']}",
+    remedy="restore it from a backup, or take the tenant away with `sublife clock remove`",
+)
+
+
 def _now(link: Link, statement: Statement, tenant: str) -> datetime | None:
     rows = statement.rows(link, {"t": tenant})
-    return utc(restored(rows[0].now)) if rows else None
+    return utc(READER.values(rows[0])["now"]) if rows else None
 
 
 def _is_known(source: Source, tenant: str) -> bool:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial
 from typing import Any
 
 from sqlalchemy import Integer, Table, bindparam, delete, func, literal_column, select, update
@@ -29,12 +30,14 @@ from sublife.events.store.link import Link
 from sublife.events.store.simulated import (
     FOUND,
     LOCKED,
+    READER,
     SimulatedTenantError,
     hold,
     not_simulated,
     shown,
 )
 from sublife.events.store.statement import Statement, restored, stored, written
+from sublife.events.store.typed import LeftOut, instant_or, readable
 from sublife.lifecycle.model import iso
 
 _FILLED = (SUBJECT, JOURNAL, CLAIM, ACTIVITY, ORDER, CONSUMER, ENDPOINT, DELIVERY)
@@ -104,10 +107,15 @@ class Simulations:
     def __init__(self, source: Source) -> None:
         self._source = source
 
-    def all(self) -> tuple[Simulation, ...]:
-        """Return every simulated tenant, by name."""
+    def all(self, *, left_out: LeftOut | None = None) -> tuple[Simulation, ...]:
+        """Return every simulated tenant, by name.
+
+        Args:
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
+        """
         with self._source.reading() as link:
-            return tuple(_simulation(link, row) for row in _ALL.rows(link, {}))
+            rows = _ALL.rows(link, {})
+            return tuple(readable(rows, partial(_simulation, link), left_out))
 
     def now(self, tenant: str) -> datetime | None:
         """Return what the clock of a simulated tenant shows; `None` if it is live or not there."""
@@ -216,6 +224,6 @@ class Simulations:
 
 def _simulation(link: Link, row: Any) -> Simulation:
     (found,) = _COUNT.rows(link, {"t": row.tenant})
-    due_at = None if found.next_due_at is None else restored(found.next_due_at)
-    now, created_at = restored(row.now), restored(row.created_at)
-    return Simulation(row.tenant, now, created_at, int(found.subjects), due_at)
+    due_at = instant_or(found.next_due_at, None)
+    shown = READER.values(row)
+    return Simulation(row.tenant, shown["now"], shown["created_at"], int(found.subjects), due_at)

@@ -8,6 +8,7 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, literal_co
 from sublife.events.layout import DAEMON, ENDPOINT, JOURNAL, PAUSE, SIMULATION, SUBJECT
 from sublife.events.store.database import Source
 from sublife.events.store.statement import Statement, restored, stored
+from sublife.events.store.typed import instant_or
 
 _ONE = literal_column("1", Integer())
 _OTHER = SUBJECT.alias("other")
@@ -131,13 +132,14 @@ class Tenants:
         """Return who has something due by *now*, inclusive, and when the next timer is due."""
         with self._source.reading() as link:
             rows = _OUTLOOK.rows(link, {"now": stored(now, link.dialect)})
+        # What is no instant is due as well: whoever settles then names the row.
         waiting = [
-            Waiting(row.tenant, restored(row.first), restored(row.last))
+            Waiting(row.tenant, instant_or(row.first, now), instant_or(row.last, now))
             for row in rows
-            if row.first
+            if row.first is not None
         ]
-        coming = [restored(row.next) for row in rows if row.next]
-        return Outlook(tuple(waiting), min(coming, default=None))
+        coming = [instant_or(row.next, None) for row in rows]
+        return Outlook(tuple(waiting), min(filter(None, coming), default=None))
 
     def count_due(self, now: datetime) -> int:
         """Return how many subjects of live tenants are due by *now*; it looks at each of them."""
@@ -159,7 +161,8 @@ class Tenants:
         with self._source.reading() as link:
             found = [row.recorded_at for row in _LATEST_ENTRY.rows(link, {})]
             found += [row.beat_at for row in _LATEST_BEAT.rows(link, {})]
-        return max((restored(each) for each in found if each), default=None)
+        known = (instant_or(each, None) for each in found)
+        return max(filter(None, known), default=None)
 
     def clock(self) -> datetime | None:
         """Return what the database's own clock says in UTC; `None` on SQLite, which has none."""

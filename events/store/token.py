@@ -10,7 +10,8 @@ from sublife.events.store.bulk import Bulk
 from sublife.events.store.database import Source
 from sublife.events.store.delivery.work import write
 from sublife.events.store.link import Link
-from sublife.events.store.statement import Statement, restored, stored, written
+from sublife.events.store.statement import Statement, stored, written
+from sublife.events.store.typed import LeftOut, Reader, readable
 from sublife.events.token import Role, Token, UnknownTokenError
 
 _NEW = Bulk(TOKEN)
@@ -54,16 +55,24 @@ class Tokens:
         write(self._source, lambda link: _NEW.write(link, [row]))
 
     def find(self, identifier: str) -> Token | None:
-        """Return the token of an id, or `None`."""
+        """Return the token of an id, or `None`.
+
+        Raises:
+            UnreadableError: its row cannot be read.
+        """
         with self._source.reading() as link:
             rows = _FOUND.rows(link, {"i": identifier})
         return _token_of(rows[0]) if rows else None
 
-    def all(self) -> tuple[Token, ...]:
-        """Return every token there is or was, the oldest first."""
+    def all(self, *, left_out: LeftOut | None = None) -> tuple[Token, ...]:
+        """Return every token there is or was, the oldest first.
+
+        Args:
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
+        """
         with self._source.reading() as link:
             rows = _ALL.rows(link, {})
-        return tuple(map(_token_of, rows))
+        return tuple(readable(rows, _token_of, left_out))
 
     def is_empty(self) -> bool:
         """Return whether no token has ever been made; revoked and expired ones count."""
@@ -89,19 +98,13 @@ class Tokens:
         return write(self._source, work)
 
 
+_READER = Reader(
+    TOKEN,
+    key=lambda found: f"token {found['id']}",
+    remedy="nobody gets in with it; make another one with `sublife tokens create`",
+    role=Role,
+)
+
+
 def _token_of(row: Any) -> Token:
-    return Token(
-        id=row.id,
-        tenant=row.tenant,
-        role=Role(row.role),
-        label=row.label,
-        hash=row.hash,
-        created_at=restored(row.created_at),
-        created_by=row.created_by,
-        expires_at=_instant(row.expires_at),
-        revoked_at=_instant(row.revoked_at),
-    )
-
-
-def _instant(value: Any) -> datetime | None:
-    return None if value is None else restored(value)
+    return Token(**_READER.values(row))

@@ -46,6 +46,7 @@ from sublife.events.store.pause import (
 from sublife.events.store.reach import Reach
 from sublife.events.store.readable import snapshot_of, unreadable
 from sublife.events.store.statement import Statement, restored, written
+from sublife.events.store.typed import WRONG, instant_or
 from sublife.lifecycle.machine import next_timer, reads
 from sublife.lifecycle.model import (
     ActorKind,
@@ -305,7 +306,7 @@ class Transaction:
             held = [self._held.get(row.id) for row in rows[:limit]]
             self._hold_up({each.snapshot.customer for each in held if each} - self._held_up.keys())
         more = len(rows) > limit
-        horizon = restored(rows[limit].due_at) if more else until
+        horizon = _horizon(rows, limit, until) if more else until
         if rows and self._is_beside and not waiting:
             self._reach(rows[:limit], horizon, but, key.get("paused"))
         return tuple(row.id for row in rows[:limit]), horizon, more
@@ -412,7 +413,9 @@ class Transaction:
         try:
             snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
             timer = filled(Timer, (row.due, restored(row.due_at))) if row.due else None
-        except ValueError as error:
+            if not type(row.sequence) is type(row.stamp) is int:
+                raise TypeError
+        except WRONG as error:
             self._unreadable[row.id] = unreadable(row, error)
             return
         self._held[row.id] = filled(Held, (snapshot, row.lifecycle, timer))
@@ -439,6 +442,17 @@ class Transaction:
             ConflictError: a subject's row is no longer the one that was decided on.
         """
         self._ledger.flush(announces=self._announces)
+
+
+def _horizon(rows: list[Any], limit: int, until: datetime) -> datetime:
+    """Return the instant up to which none is due of those beyond *limit*.
+
+    Where the first of them has no instant, nothing goes further than the last one that has.
+    """
+    for row in reversed(rows[: limit + 1]):
+        if (found := instant_or(row.due_at, None)) is not None:
+            return found
+    return until
 
 
 def _position(known: int | None) -> int | None:

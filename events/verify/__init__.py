@@ -8,6 +8,7 @@ from sublife.events.store.audit import Audit
 from sublife.events.store.scratch import Scratch
 from sublife.events.verify.chain import walk
 from sublife.events.verify.finding import MOST, Finding, Verdict, Wrong
+from sublife.events.verify.legible import illegible
 from sublife.events.verify.pack import policies_named
 from sublife.events.verify.rebuild import Rebuild
 from sublife.events.verify.standing import first_difference
@@ -26,8 +27,8 @@ def verify(
     """Read the whole history as of one instant and check that it is as it was written.
 
     Every journal row must follow on the one before by its hash, without a gap, and the subject's
-    own row must be where its journal ends. Nothing is written, and nobody has to stop writing;
-    only a batch of rows is held in memory.
+    own row must be where its journal ends; subjects and records must be readable. Nothing is
+    written, and nobody has to stop writing; only a batch of rows is held in memory.
 
     Args:
         store: one that begins transactions of its own.
@@ -45,7 +46,9 @@ def verify(
     with store.audit() as audit:
         names = list(audit.tenants()) if tenant is None else [tenant]
         verdict = _chains(audit, names)
-        if not rebuild or not verdict.is_sound:
+        if not rebuild:
+            return _legible(audit, names, verdict)
+        if not verdict.is_sound:
             return verdict
         found = {version for name in names for version in audit.policies(name)}
         at_hand = policies_named(found, policies)
@@ -68,6 +71,19 @@ def _chains(audit: Audit, tenants: list[str]) -> Verdict:
                 unsound += 1
                 findings += [walked.finding] if unsound <= MOST else []
     return Verdict(len(tenants), subjects, rows, unsound, tuple(findings))
+
+
+def _legible(audit: Audit, tenants: list[str], so_far: Verdict) -> Verdict:
+    """Add what cannot be read; a rebuild compares it anyway."""
+    unsound, findings = so_far.unsound, list(so_far.findings)
+    known = {(each.tenant, each.subject) for each in findings}
+    for tenant in tenants:
+        for finding in illegible(audit, tenant):
+            if (tenant, finding.subject) in known:
+                continue
+            unsound += 1
+            findings += [finding] if len(findings) < MOST else []
+    return replace(so_far, unsound=unsound, findings=tuple(findings))
 
 
 def _rebuilt(audit: Audit, tenant: str, policies: Mapping[str, Policy], so_far: Verdict) -> Verdict:

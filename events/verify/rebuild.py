@@ -7,6 +7,7 @@ from itertools import islice
 from sublife.events import codec
 from sublife.events.store.audit import BATCH, Audit, Line
 from sublife.events.store.entry import entry_of
+from sublife.events.store.error import UnreadableError
 from sublife.events.store.record import record_rows
 from sublife.events.store.scratch import Rebuilt, Scratch
 from sublife.events.store.statement import written
@@ -86,7 +87,7 @@ class Rebuild:
                 return misplaced
             policy, seen = self._policies[line.policy], self._seen(snapshot, event)
             decision = decide(snapshot, event, policy, seen=seen)
-        except (ValueError, LookupError, TypeError, AttributeError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError, UnreadableError) as error:
             return _undecided(line, f"it cannot be decided again: {error}")
         self.decided += 1
         if isinstance(decision, Refusal):

@@ -2,9 +2,9 @@
 
 from collections.abc import Iterable
 
-from sublife.events.codec import decode_outcome
 from sublife.events.store import Store
 from sublife.events.store.audit import Audit, Line
+from sublife.events.store.entry import entry_of
 from sublife.events.verify.pack import policies_named
 from sublife.events.why.explanation import (
     Explanation,
@@ -61,6 +61,7 @@ def why(store: Store, id_: str, *, policies: Iterable[Policy] = ()) -> Explanati
 
     Raises:
         UnknownIdError: the tenant has nothing of that id.
+        UnreadableError: the row itself cannot be read.
         StoreError: the store is inside a host's transaction, or the database cannot answer.
     """
     with store.audit() as audit:
@@ -91,5 +92,5 @@ def _asked(audit: Audit, tenant: str, id_: str) -> Asked:
 
 
 def _facts(line: Line) -> int:
-    outcome = decode_outcome(line.outcome)
+    outcome = entry_of(line).outcome
     return 0 if isinstance(outcome, Refusal) else len(outcome)

@@ -6,6 +6,7 @@ from typing import NamedTuple, TypeVar
 
 from sublife.events.store.audit import Audit, Line
 from sublife.events.store.entry import entry_of
+from sublife.events.store.error import UnreadableError
 from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.machine import decide, reads
 from sublife.lifecycle.model import Event, Reads, Refusal, Snapshot
@@ -153,8 +154,8 @@ class Past:
     def _event(self, line: Line) -> Event:
         try:
             return entry_of(line).event
-        except (ValueError, LookupError, TypeError) as error:
-            raise UnrebuiltError(f"the row of {line.event_id} cannot be read: {error}") from error
+        except UnreadableError as error:
+            raise UnrebuiltError(str(error)) from error
 
     def _seen(
         self, asked: Reads, subject: str, known: Mapping[str, Snapshot], names: frozenset[str]

@@ -13,7 +13,8 @@ from fastapi.routing import APIRoute
 
 from sublife.events.logs import log
 from sublife.events.store import Store
-from sublife.events.token import Role, id_of, is_text_of
+from sublife.events.store.error import UnreadableError
+from sublife.events.token import Role, Token, id_of, is_text_of
 from sublife.lifecycle.model import Actor, ActorKind
 from sublife.scheduler.api.document import Document
 from sublife.scheduler.api.interface import Interface, interface_of
@@ -160,7 +161,8 @@ def _tell(error: Exception, path: str, status: int) -> None:
         trace = trace.tb_next
     place = f"{trace.tb_frame.f_code.co_filename}:{trace.tb_lineno}" if trace else None
     name = type(error).__name__
-    log.error("request_failed", route=path, status=status, error=name, place=place)
+    reason = error.where if isinstance(error, UnreadableError) else None
+    log.error("request_failed", route=path, status=status, error=name, place=place, reason=reason)
 
 
 def _caller(request: Request, interface: Interface) -> Caller:
@@ -178,13 +180,22 @@ def _caller(request: Request, interface: Interface) -> Caller:
     found = _BEARER.fullmatch(given)
     text = found[1] if found else ""
     identifier = id_of(text)
-    token = interface.store.tokens.find(identifier) if identifier else None
+    token = _known(interface, identifier) if identifier else None
     is_known = is_text_of(token, text)
     if token is None or not is_known or not token.is_valid(interface.clock.now()):
         _take(interface, peer)
         raise _unauthorized("the token is not valid; ask for another one", 'error="invalid_token"')
     _take(interface, token.id)
     return Caller(token.id, token.label, token.role, token.tenant, token.tenant is None)
+
+
+def _known(interface: Interface, identifier: str) -> Token | None:
+    """Return the token of an id; nobody gets in with one whose row cannot be read."""
+    try:
+        return interface.store.tokens.find(identifier)
+    except UnreadableError as error:
+        log.error("token_unreadable", token=identifier, reason=error.where)
+        return None
 
 
 def _take(interface: Interface, caller: str) -> None:

@@ -30,7 +30,7 @@ from sublife.events.store.delivery import (
     UnknownConsumerError,
     UnknownDeliveryError,
 )
-from sublife.events.store.error import UnfitTextError
+from sublife.events.store.error import UnfitTextError, UnreadableError
 from sublife.events.store.pause import PausedError
 from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.address import AddressError
@@ -131,6 +131,7 @@ ANSWERS: Mapping[type[Exception], _Answer] = {
     ReplacedError: _Answer(
         503, "DATABASE", "the database file was lost; nothing is kept until the daemon is restarted"
     ),
+    UnreadableError: _Answer(500, "UNREADABLE"),
     StoreError: _Answer(503, "DATABASE", "the database cannot do it now; send it again later"),
 }
 """What the database itself says may carry a customer's data, so that is never passed on."""
@@ -217,8 +218,16 @@ def _of_ours(error: Exception) -> Response | None:
         return None
     headers = {"Retry-After": "1"} if found.status == 503 else None
     subject = getattr(error, "subject", None)
-    more = {"subject": subject} if isinstance(subject, str) else {}
-    return problem(found.status, found.code, found.sentence or str(error), headers=headers, **more)
+    more = {"subject": subject} if isinstance(subject, str) and subject else {}
+    sentence = found.sentence or _sentence(error)
+    return problem(found.status, found.code, sentence, headers=headers, **more)
+
+
+def _sentence(error: Exception) -> str:
+    """Return an error in its own words; of a row that cannot be read, without what is in it."""
+    if isinstance(error, UnreadableError):
+        return f"{error.where}; nothing was changed. `sublife doctor` tells an operator what to do"
+    return str(error)
 
 
 def _of_validation(error: RequestValidationError) -> Response:

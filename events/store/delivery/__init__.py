@@ -49,6 +49,7 @@ from sublife.events.store.page import LIMIT, Page
 from sublife.events.store.pause import is_halted
 from sublife.events.store.simulated import refuse_simulated
 from sublife.events.store.statement import restored, stored
+from sublife.events.store.typed import LeftOut
 
 __all__ = [
     "Body",
@@ -307,6 +308,7 @@ class Deliveries:
         fact: str | None = None,
         after: str | None = None,
         limit: int = LIMIT,
+        left_out: LeftOut | None = None,
     ) -> Page[Delivery]:
         """Return deliveries, the oldest first.
 
@@ -317,6 +319,7 @@ class Deliveries:
             fact: of this name alone.
             after: the cursor of the page before.
             limit: rows of the page.
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
 
         Raises:
             CursorError: *after* is no cursor of this question.
@@ -324,7 +327,7 @@ class Deliveries:
         """
         filters = {"status": status, "consumer": consumer, "subject": subject, "fact": fact}
         with self._source.reading() as link:
-            return lists.listing(link, self.tenant, filters, (after, limit))
+            return lists.listing(link, self.tenant, filters, (after, limit), left_out)
 
     def prune(self, before: datetime, *, limit: int = LIMIT) -> int:
         """Forget deliveries that were delivered before a UTC instant; return how many.

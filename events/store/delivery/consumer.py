@@ -2,9 +2,11 @@
 
 import json
 from datetime import datetime
+from operator import itemgetter
 from typing import Any
 
 from sublife.events.codec import canonical
+from sublife.events.layout import CONSUMER, ENDPOINT
 from sublife.events.store.delivery.shape import Body, Cursor, Endpoint, Filters
 from sublife.events.store.delivery.statement import (
     AHEAD,
@@ -25,7 +27,8 @@ from sublife.events.store.delivery.statement import (
 from sublife.events.store.error import StoreError
 from sublife.events.store.link import Link
 from sublife.events.store.simulated import refuse_simulated
-from sublife.events.store.statement import restored, written
+from sublife.events.store.statement import written
+from sublife.events.store.typed import Reader
 
 
 class UnknownConsumerError(StoreError):
@@ -125,26 +128,28 @@ def add_endpoint(
     NEW_ENDPOINT.write(link, [row])
 
 
+def _filters(text: str) -> Filters:
+    """Return which facts an endpoint wants, as its row says."""
+    found: dict[str, list[str]] = json.loads(text)
+    return Filters(**{name: tuple(map(str, wanted)) for name, wanted in found.items()})
+
+
+_AGAIN = "remove it with `sublife endpoints remove {key}`, and add it again"
+_ENDPOINT = Reader(ENDPOINT, key=itemgetter("id"), remedy=_AGAIN, body=Body, filters=_filters)
+_CONSUMER = Reader(CONSUMER, key=itemgetter("id"), remedy=_AGAIN)
+
+
 def endpoint_of(row: Any) -> Endpoint:
-    """Return an endpoint as its row says."""
-    filters: dict[str, list[str]] = json.loads(row.filters)
-    return Endpoint(
-        id=row.id,
-        url=row.url,
-        body=Body(row.body),
-        filters=Filters(**{name: tuple(wanted) for name, wanted in filters.items()}),
-        secret=row.secret,
-        previous_secret=row.previous_secret,
-        previous_until=_instant(row.previous_until),
-        allow_private=bool(row.allow_private),
-        allow_http=bool(row.allow_http),
-        paused_at=_instant(row.paused_at),
-        paused_because=row.paused_because,
-    )
+    """Return an endpoint as its row and that of its consumer say.
 
-
-def _instant(value: Any) -> datetime | None:
-    return None if value is None else restored(value)
+    Raises:
+        UnreadableError: one of them cannot be read.
+    """
+    found = _ENDPOINT.values(row)
+    for name in ("paused_at", "paused_because"):
+        found[name] = _CONSUMER.value(found, name)
+    del found["tenant"]
+    return Endpoint(**found)
 
 
 def endpoint_named(link: Link, tenant: str, name: str) -> Endpoint:

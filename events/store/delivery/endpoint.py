@@ -9,6 +9,7 @@ from sublife.events.store.delivery.statement import ENDPOINTS, PAUSE, ROTATE
 from sublife.events.store.delivery.work import write
 from sublife.events.store.link import Link
 from sublife.events.store.statement import stored
+from sublife.events.store.typed import LeftOut, readable
 
 
 class Endpoints:
@@ -41,17 +42,22 @@ class Endpoints:
             ),
         )
 
-    def all(self) -> tuple[Endpoint, ...]:
-        """Return the endpoints, in order of their ids."""
+    def all(self, *, left_out: LeftOut | None = None) -> tuple[Endpoint, ...]:
+        """Return the endpoints, in order of their ids.
+
+        Args:
+            left_out: takes the error of each row that cannot be read; if not given, it is raised.
+        """
         with self._source.reading() as link:
             rows = ENDPOINTS.rows(link, {"t": self.tenant})
-        return tuple(map(consumer.endpoint_of, rows))
+        return tuple(readable(rows, consumer.endpoint_of, left_out))
 
     def get(self, name: str) -> Endpoint:
         """Return one endpoint.
 
         Raises:
             UnknownConsumerError: there is none of that id.
+            UnreadableError: its row cannot be read.
         """
         with self._source.reading() as link:
             return consumer.endpoint_named(link, self.tenant, name)

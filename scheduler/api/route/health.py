@@ -8,6 +8,7 @@ from pydantic import BaseModel
 
 from sublife.events.logs import log
 from sublife.events.store import StoreError
+from sublife.events.store.error import UnreadableError
 from sublife.events.store.schema import look
 from sublife.events.token import Role
 from sublife.scheduler.api.access import Route, Scope, TheInterface, needs
@@ -52,13 +53,18 @@ def _why_not(interface: Interface) -> tuple[str, str] | None:
         if longest is None:
             return None
         now = interface.clock.now()
-        beats = (each.beat_at for each in store.daemons.all() if each.stopped_at is None)
+        known = store.daemons.all(left_out=_passed)
+        beats = (each.beat_at for each in known if each.stopped_at is None)
         if not any(now - each <= longest for each in beats):
             return "NO_BEAT", f"no daemon has beaten for {longest.total_seconds():g} seconds"
     except StoreError as error:
         log.warning("not_ready", error=type(error).__name__)
         return "DATABASE", "the database does not answer"
     return None
+
+
+def _passed(_error: UnreadableError) -> None:
+    """Leave out a daemon whose row cannot be read: another one may have beaten."""
 
 
 @router.get(
