@@ -6,6 +6,9 @@ STAMPS := .make
 # One process more than cores: tests of real daemons wait for them.
 WORKERS ?= $(shell echo $$(($$(getconf _NPROCESSORS_ONLN) + 1)))
 
+# The tests start hundreds of processes: each of them would compile everything again.
+unexport PYTHONDONTWRITEBYTECODE
+
 .PHONY: replay test soak example daemon check format lint types contracts digests mutation bench clean
 
 replay: $(STAMPS)/run

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import pytest
+from hypothesis import HealthCheck, settings
 
 if TYPE_CHECKING:
     from tests.cluster import Databases
@@ -18,6 +19,10 @@ if "XDG_RUNTIME_DIR" not in os.environ:
     os.environ["XDG_RUNTIME_DIR"] = str(runtime)
 
 pytest_plugins = ["pytester"]
+
+# How fast a machine makes inputs says nothing about the code: a busy one may take its time.
+settings.register_profile("sublife", deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.load_profile("sublife")
 
 
 @pytest.hookimpl(tryfirst=True)

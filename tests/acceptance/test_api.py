@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from sublife.events.store.upgrade import upgrade
-from tests.scale import sized
+from tests.scale import IS_FULL, sized
 
 CHECKS = (
     "not_a_server_error",
@@ -31,6 +31,9 @@ CHECKS = (
 """All but the one that takes a 422 for a fault: what a rule or a date makes of a request is no
 matter of its form."""
 EXAMPLES = sized(1, 4)
+PHASES = sized("examples,fuzzing", "examples,coverage,fuzzing")
+"""The coverage phase takes each bound of each value of each operation: minutes of it."""
+STATUSES = {"200", "401", "403", "404", "422", *sized((), ("201", "400", "405", "409"))}
 WAIT_SECONDS = 60
 PURCHASE = {
     "request": "purchase",
@@ -116,7 +119,7 @@ def ask_everything(url: str, token: str, report: Path, paths: str) -> dict[str, 
             *(sys.executable, "-m", "schemathesis.cli", "run", f"{url}/openapi.json"),
             *("--header", f"Authorization: Bearer {token}", "--checks", ",".join(CHECKS)),
             *("--max-examples", str(EXAMPLES), "--seed", "1", "--generation-deterministic"),
-            *("--phases", "examples,coverage,fuzzing", "--suppress-health-check", "all"),
+            *("--phases", PHASES, "--suppress-health-check", "all"),
             *("--include-path-regex", paths, "--no-color", "--workers", "1"),
             *("--report", "har", "--report-har-path", str(report)),
         ],
@@ -146,10 +149,12 @@ def test_everything_the_document_allows_has_a_documented_answer(
     assert (sold.status_code, made.status_code) == (201, 201)
 
     tenant = ask_everything(running.url, running.tenant, tmp_path / "tenant.har", ".*")
-    of_all = ask_everything(
-        running.url, running.installation, tmp_path / "all.har", "^/(metrics|v1/installation)"
-    )
 
-    assert {"200", "201", "400", "401", "403", "404", "405", "409", "422"} <= tenant.keys()
-    assert {"200", "201", "401", "404", "405", "422"} <= of_all.keys()
-    assert not {each for each in {*tenant, *of_all} if each.startswith("5")}
+    assert tenant.keys() >= STATUSES
+    assert not [status for status in tenant if status.startswith("5")]
+    if IS_FULL:
+        of_all = ask_everything(
+            running.url, running.installation, tmp_path / "all.har", "^/(metrics|v1/installation)"
+        )
+        assert {"200", "201", "401", "404", "405", "422"} <= of_all.keys()
+        assert not [status for status in of_all if status.startswith("5")]

@@ -2,12 +2,15 @@
 
 import subprocess
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
 from sublife.scheduler.replay import replay_file
 from sublife.scheduler.report import describe
+from tests.once import once
+from tests.scale import sized
 
 ROOT = Path(__file__).parents[2]
 SCENARIOS = ROOT / "scenarios"
@@ -36,10 +39,10 @@ def test_no_two_scenarios_have_the_same_title() -> None:
     assert len(set(titles)) == len(titles)
 
 
-def digests(*more: str) -> dict[str, str]:
+def digests(*more: str, of: Sequence[str] = ("scenarios",)) -> dict[str, str]:
     """Return the digests as the command prints them at the root of the repository, by path."""
     done = subprocess.run(
-        [sys.executable, "-m", "sublife.scheduler", "replay", "scenarios", "--digest", *more],
+        [sys.executable, "-m", "sublife.scheduler", "replay", *of, "--digest", *more],
         cwd=ROOT,
         capture_output=True,
         text=True,
@@ -50,9 +53,9 @@ def digests(*more: str) -> dict[str, str]:
 
 
 @pytest.fixture(scope="module")
-def computed() -> dict[str, str]:
+def computed(tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
     """The digests of a replay in memory."""
-    return digests()
+    return once(tmp_path_factory, "digests", digests)
 
 
 def _by_path(text: str) -> dict[str, str]:
@@ -86,9 +89,20 @@ def test_the_digests_on_a_sqlite_file_are_the_same(
     assert digests("--store", f"sqlite:///{tmp_path / 'replay.db'}") == computed
 
 
-@pytest.mark.parametrize("jobs", [1, 4])
 def test_the_digests_on_postgresql_are_the_same(
-    computed: dict[str, str], migrated_database: str, jobs: int
+    computed: dict[str, str], migrated_database: str
 ) -> None:
     """JSON comes back in another order there, and text may sort in another one."""
-    assert digests("--store", migrated_database, "--jobs", str(jobs)) == computed
+    assert digests("--store", migrated_database, "--jobs", "1") == computed
+
+
+@pytest.mark.soak
+def test_four_processes_write_the_same_digests_on_postgresql(
+    computed: dict[str, str], migrated_database: str
+) -> None:
+    of = [path.relative_to(ROOT).as_posix() for path in FILES[:: sized(8, 1)]]
+
+    found = digests("--store", migrated_database, "--jobs", "4", of=of)
+
+    assert found.keys() == {*of, "total"}
+    assert {name: computed[name] for name in of} == {name: found[name] for name in of}

@@ -15,6 +15,7 @@ from sublife.scheduler.scenario import find, load
 from sublife.scheduler.show import show_timeline
 from sublife.scheduler.telling.fact import FACTS, SAID
 from sublife.scheduler.telling.request import REQUESTS
+from tests.once import once
 
 SCENARIOS = Path(__file__).parents[2] / "scenarios"
 STORIES = sorted((SCENARIOS / "stories").glob("*.yaml"))
@@ -45,9 +46,13 @@ UNSAID = frozenset(
 
 
 @pytest.fixture(scope="module")
-def results() -> Mapping[Path, Result]:
+def results(tmp_path_factory: pytest.TempPathFactory) -> Mapping[Path, Result]:
     """Every shipped scenario with its timeline."""
-    return {path: replay_file(path) for path in find([SCENARIOS])}
+    return once(
+        tmp_path_factory,
+        "stories",
+        lambda: {path: replay_file(path) for path in find([SCENARIOS])},
+    )
 
 
 def test_there_are_eight_stories() -> None:

@@ -18,6 +18,7 @@ from sublife.lifecycle.refusal import CODES
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.replay import Happening, run
 from sublife.scheduler.scenario import find, load
+from tests.once import once
 
 HERE = Path(__file__).parent
 SCENARIOS = HERE.parents[1] / "scenarios"
@@ -93,8 +94,12 @@ def history(store: Store, path: Path) -> History:
 
 
 @pytest.fixture(scope="module")
-def histories() -> tuple[History, ...]:
+def histories(tmp_path_factory: pytest.TempPathFactory) -> tuple[History, ...]:
     """Every shipped scenario, replayed in memory."""
+    return once(tmp_path_factory, "histories", all_histories)
+
+
+def all_histories() -> tuple[History, ...]:
     store = Store.open("sqlite://", clock=SimulatedClock(datetime(2000, 1, 1, tzinfo=UTC)))
     found = tuple(history(store, path) for path in find([SCENARIOS]))
     store.close()
