@@ -216,11 +216,11 @@ class TestReplay:
         write(failing, "all/b.yaml")
         write(sale.replace("s1", "s7"), "all/c.yaml")
 
-        one = _process("replay", folder, "--json")
+        one = Said("replay", folder, "--json", "--jobs", "1")
         three = _process("replay", folder, "--json", "--jobs", "3")
 
-        assert (one.returncode, three.returncode) == (1, 1)
-        assert three.stdout == one.stdout
+        assert (one.status, three.returncode) == (1, 1)
+        assert three.stdout == one.out
 
 
 class TestReplayForMachines:
@@ -272,8 +272,8 @@ class TestReplayForMachines:
         """One run, two ways to print it."""
         path = write(sale)
 
-        printed = _process("replay", path, "--digest").stdout.split()
-        written = json.loads(_process("replay", path, "--json").stdout)
+        printed = Said("replay", path, "--digest").out.split()
+        written = Said("replay", path, "--json").json
 
         assert [printed[0], printed[2]] == [written["scenarios"][0]["digest"], written["digest"]]
 
@@ -315,7 +315,7 @@ class TestReplayForMachines:
         reports = [tmp_path / name for name in ("one.xml", "two.xml")]
 
         for report in reports:
-            _process("replay", path, "--junit", report)
+            Said("replay", path, "--junit", report)
 
         assert reports[0].read_bytes() == reports[1].read_bytes()
 
@@ -323,14 +323,14 @@ class TestReplayForMachines:
         """In a tenant named by the path of the scenario."""
         path, url = write(sale), f"sqlite:///{tmp_path / 'history.db'}"
 
-        done = _process("replay", path, "--store", url)
+        said = Said("replay", path, "--store", url)
 
         store = Store.open(
             url, clock=SimulatedClock(datetime(2000, 1, 1, tzinfo=UTC)), tenant=f"scenario:{path}"
         )
         names = [entry.event.name for entry in store.history("s1")]
         store.close()
-        assert done.returncode == 0
+        assert said.status == 0
         assert names == ["purchase", "provisioning_ended", "reactivate", "suspend"]
 
     def test_colours_stay_out_of_what_is_piped(self, write: Write, sale: str) -> None:
