@@ -30,9 +30,16 @@ def check_text(arguments: Sequence[str]) -> None:
             )
         if not all(each.isprintable() or each in "\t\n" or _is_shown(each) for each in value):
             raise typer.BadParameter(
-                f'{option}: "{shortened(printable(value), SHOWN)}" has characters that are not '
-                "text; leave out what is written as an escape"
+                f'{option}: "{_shown(value)}" has characters that are not text; leave out what is '
+                "written as an escape"
             )
+
+
+def _shown(value: str) -> str:
+    """Return a value for a message; it may be an address with a password."""
+    from sublife.events.store.secret import shown_address  # noqa: PLC0415 – only what is wrong
+
+    return shortened(printable(shown_address(value)), SHOWN)
 
 
 def _is_shown(character: str) -> bool:

@@ -2,7 +2,12 @@
 
 from ipaddress import ip_address
 
+from sublife.events.content import clear
+from sublife.events.store.secret import shown_address
 from sublife.lifecycle.error import SublifeError
+
+_SHOWN = 80
+"""Characters of a wrong address that a message repeats."""
 
 
 class ListenError(SublifeError, ValueError):
@@ -21,7 +26,10 @@ def address(listen: str) -> tuple[str, int]:
     host, mark, port = listen.strip().rpartition(":")
     host = host.removeprefix("[").removesuffix("]")
     if not (mark and host and port.isascii() and port.isdecimal() and int(port) < 2**16):
-        raise ListenError(f'"{listen}" is no address; write host and port, such as 127.0.0.1:8321')
+        raise ListenError(
+            f'"{clear(shown_address(listen), _SHOWN)}" is no address; write host and port, such as '
+            "127.0.0.1:8321"
+        )
     return host, int(port)
 
 

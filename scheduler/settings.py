@@ -3,6 +3,7 @@
 Every field is one setting: its description is the help of its flag, and docs/daemon.md lists it.
 """
 
+import re
 import tomllib
 from collections.abc import Mapping
 from pathlib import Path
@@ -24,12 +25,13 @@ _LARGEST = 1 << 18
 """Bytes that a file of settings may have."""
 _LINES, _LINE, _NAME = 5, 350, 200
 """Faults that are told, and characters of each and of the file's name."""
+_NUMBER = re.compile(r"[+-]?[0-9]{1,30}(\.[0-9]{0,30})?", re.ASCII)
 PREFIX = "SUBLIFE_"
 """How the names of the environment's variables begin."""
 
 
 class SettingsError(SublifeError, ValueError):
-    """A setting is missing or cannot be; the message names it, its value and the remedy."""
+    """A setting is missing or not valid; the message names it and the remedy, but no secret."""
 
 
 class Settings(BaseSettings):
@@ -41,6 +43,7 @@ class Settings(BaseSettings):
         frozen=True,
         use_attribute_docstrings=True,
         allow_inf_nan=False,
+        hide_input_in_errors=True,
     )
 
     _from_file: ClassVar[dict[str, Any]] = {}
@@ -100,7 +103,7 @@ class Settings(BaseSettings):
     body_bytes: Annotated[int, Field(ge=1024, le=100_000_000)] = 262_144
     """Bytes that the body of one request may have."""
 
-    traces_to: str | None = None
+    traces_to: str | None = Field(default=None, repr=False)
     """Where spans are sent by OTLP over HTTP, such as http://localhost:4318/v1/traces."""
 
     log_level: LogLevel = LogLevel.INFO
@@ -225,7 +228,14 @@ def _sentence(fault: Any, config: Path | None) -> str:
         return f'there is no setting "{name}"; take it out of {config or "what is given"}'
     said = str(fault["msg"]).removeprefix("Value error, ")
     said = said[:1].lower() + said[1:]
-    return f"{name} cannot be {fault['input']!r}: {said}; change {_ways(name)}"
+    return f"{name} {_wrong(fault['input'])}: {said}; change {_ways(name)}"
+
+
+def _wrong(value: object) -> str:
+    """Return what is wrong with a value; only a number is repeated, as others may be secret."""
+    if isinstance(value, int | float) or (isinstance(value, str) and _NUMBER.fullmatch(value)):
+        return f"cannot be {value!r}"
+    return "is not valid"
 
 
 def _ways(name: str) -> str:

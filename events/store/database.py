@@ -124,7 +124,7 @@ def made(create: Callable[..., E], url: str, *, sqlite: str, reading: bool = Fal
         if dialect.startswith("sqlite"):
             address = _address(f"{dialect}:{rest}", reading=reading)
             return create(address, **_of_sqlite(address))
-        address, options = of_server(make_url(address))
+        address, options = of_server(_of_one_host(make_url(address), url))
         return create(address, **options)
     except (ArgumentError, NoSuchModuleError, ValueError) as error:
         raise StoreError(
@@ -135,6 +135,17 @@ def made(create: Callable[..., E], url: str, *, sqlite: str, reading: bool = Fal
         raise StoreError(
             f"the driver {error.name} is not installed; install sublife[{extra}]"
         ) from error
+
+
+def _of_one_host(address: URL, url: str) -> URL:
+    """Return an address whose host has no `@`, which would show the rest of a password.
+
+    Raises:
+        StoreError: it has one.
+    """
+    if "@" in (address.host or ""):
+        raise StoreError(f'"{shown_address(url)}" has an @ in the password; write it as %40')
+    return address
 
 
 def prepared(engine: Engine, *, reading: bool = False) -> Engine:

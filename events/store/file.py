@@ -10,6 +10,7 @@ from sqlalchemy import URL, make_url
 from sqlalchemy.exc import ArgumentError
 
 from sublife.events.store.error import MissingError, ReplacedError, StoreError
+from sublife.events.store.secret import shown_address, shown_url
 
 MEMORY = ":memory:"
 _TRUE = {"true", "t", "yes", "y", "on", "1"}
@@ -74,10 +75,12 @@ def address_of(url: str) -> URL:
     try:
         address = make_url(url)
     except (ArgumentError, ValueError) as error:
-        raise StoreError(f'"{url}" is no address; write sqlite:///file.db') from error
+        raise StoreError(
+            f'"{shown_address(url)}" is not an address; write sqlite:///file.db'
+        ) from error
     if address.host or address.username or address.port:
         raise StoreError(
-            f'"{url}" is no address of SQLite; write sqlite:///relative.db or '
+            f'"{shown_address(url)}" is not an address of SQLite; write sqlite:///relative.db or '
             "sqlite:////absolute.db, with three or four slashes"
         )
     if not _is_uri(address):
@@ -163,7 +166,7 @@ def demand_file(url: str) -> None:
         )
     raise MissingError(
         f"there is no database file {path}; check the path, or to make the database, run sublife "
-        f"migrate --store {url}"
+        f"migrate --store {shown_url(make_url(url))}"
     )
 
 

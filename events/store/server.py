@@ -63,7 +63,7 @@ def of_server(address: URL) -> tuple[URL, dict[str, Any]]:
     said = address.query[THRESHOLD]
     if not isinstance(said, str) or not re.fullmatch(r"none|[0-9]{1,9}", said, re.ASCII):
         raise StoreError(
-            f"{THRESHOLD}={said} in the address is no threshold; write none (behind a pooler that "
+            f"{THRESHOLD} in the address is not a threshold; write none (behind a pooler that "
             "hands out connections by transaction) or a whole number from 0"
         )
     number = None if said == "none" else int(said)

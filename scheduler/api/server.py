@@ -9,6 +9,7 @@ import anyio.to_thread
 import uvicorn
 
 from sublife.events.logs import log
+from sublife.events.store.secret import shown_address
 from sublife.scheduler.api.app import create_app
 from sublife.scheduler.api.interface import Interface
 from sublife.scheduler.api.protocol import Protocol
@@ -85,7 +86,8 @@ class Server:
     def _no(self, error: OSError) -> ListenError:
         why = error.strerror or str(error)
         return ListenError(
-            f"{self.host}:{self.port} cannot be listened at: {why}; choose another address or port"
+            f"{shown_address(f'{self.host}:{self.port}')} cannot be listened at: {why}; choose "
+            "another address or port"
         )
 
     def stop(self) -> None:

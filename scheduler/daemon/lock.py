@@ -19,6 +19,7 @@ from sublife.events.store.file import (
     opened_at,
     path_of,
 )
+from sublife.events.store.secret import shown_address
 from sublife.lifecycle.error import SublifeError
 from sublife.scheduler.daemon import inode
 
@@ -124,7 +125,9 @@ def file_of(url: str) -> Path | None:
         return None
     path = path_of(url)
     if path is None:
-        raise NoFileError(f'"{url}" is in memory; give the daemon a file: sqlite:///store.db')
+        raise NoFileError(
+            f'"{shown_address(url)}" is in memory; give the daemon a file: sqlite:///store.db'
+        )
     return path.resolve()
 
 
