@@ -5,7 +5,7 @@ that waits for the driver, the event loop goes on with other tasks.
 """
 
 from asyncio import CancelledError, Lock, create_task, wait
-from collections.abc import AsyncGenerator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
 from contextlib import asynccontextmanager
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
@@ -15,6 +15,7 @@ from sqlalchemy.ext.asyncio import (
     AsyncConnection,
     AsyncEngine,
     AsyncSession,
+    async_scoped_session,
     create_async_engine,
 )
 from sqlalchemy.orm import Session
@@ -23,10 +24,11 @@ from sqlalchemy.util.concurrency import greenlet_spawn
 
 from sublife.events import intake, permission
 from sublife.events.intake import BATCH, Outcome, Settled
-from sublife.events.store import Clock, Due, Entry, Page, Store
+from sublife.events.store import Clock, Due, Entry, Page, Store, StoreError
 from sublife.events.store.database import made, prepared
 from sublife.events.store.page import LIMIT
 from sublife.events.store.schema import make_schema
+from sublife.events.store.session import named
 from sublife.events.tables import ActivityRow, OrderRow
 from sublife.lifecycle.model import Event, Permission, Snapshot
 from sublife.lifecycle.policy import Policy
@@ -34,6 +36,8 @@ from sublife.lifecycle.policy import Policy
 P = ParamSpec("P")
 T = TypeVar("T")
 Host = AsyncSession | AsyncConnection
+Given = Host | async_scoped_session[Any]
+"""What a host joins: also a registry, which stands for the session of the task at hand."""
 
 
 class AsyncStore:
@@ -60,7 +64,8 @@ class AsyncStore:
     ) -> None:
         self.engine = engine
         self._store = Store(engine.sync_engine, clock=clock, policy=policy, tenant=tenant)
-        self._host: Host | None = None
+        self._host: Given | None = None
+        self._bind_arguments: Mapping[str, Any] | None = None
         # All share the one connection of a database in memory, so they take turns.
         self._turn = Lock() if isinstance(engine.pool, StaticPool) else None
 
@@ -111,20 +116,33 @@ class AsyncStore:
         self, tenant: str, *, policy: Policy | None = None, clock: Clock | None = None
     ) -> "AsyncStore":
         """Return the same database for another tenant, policy or clock."""
-        return self._like(self._store.of(tenant, policy=policy, clock=clock), self._host)
+        return self._like(
+            self._store.of(tenant, policy=policy, clock=clock), self._host, self._bind_arguments
+        )
 
-    def within(self, session: Host) -> "AsyncStore":
+    def within(
+        self, session: Given, *, bind_arguments: Mapping[str, Any] | None = None
+    ) -> "AsyncStore":
         """Return the same store inside a host's own transactions, as `Store.within` does.
 
         Args:
             session: of SQLAlchemy or SQLModel, on a database that has our tables; or a connection
-                with a transaction begun. One task at a time may use it, as always.
-        """
-        return self._like(self._store, session)
+                with a transaction begun. One task at a time may use it, as always. An
+                `async_scoped_session` is asked for the session of the task that calls.
+            bind_arguments: as for `Store.within`; an engine in them is the `sync_engine`.
 
-    def _like(self, store: Store, host: Host | None) -> "AsyncStore":
+        Raises:
+            StoreError: it is not a session or connection.
+        """
+        _demand_host(session)
+        return self._like(self._store, session, bind_arguments)
+
+    def _like(
+        self, store: Store, host: Given | None, bind_arguments: Mapping[str, Any] | None
+    ) -> "AsyncStore":
         copy = object.__new__(type(self))
-        copy.engine, copy._store, copy._host, copy._turn = self.engine, store, host, self._turn
+        copy.engine, copy._store, copy._turn = self.engine, store, self._turn
+        copy._host, copy._bind_arguments = host, bind_arguments
         return copy
 
     async def run_sync(
@@ -137,13 +155,16 @@ class AsyncStore:
             args: given to it after the store.
             kwargs: given to it by name.
         """
-        host, store = self._host, self._store
+        host, store, arguments = self._host, self._store, self._bind_arguments
+        if isinstance(host, async_scoped_session):
+            host = host()
 
         def own() -> T:
             return work(store, *args, **kwargs)
 
         def joined(session: Session | Connection) -> T:
-            return work(store.within(session), *args, **kwargs)
+            joined_store = store.within(session, bind_arguments=arguments)
+            return work(joined_store, *args, **kwargs)
 
         if host is not None:
             return await self._to_its_end(host.run_sync(joined))
@@ -272,3 +293,23 @@ class AsyncStore:
             after=after,
             limit=limit,
         )
+
+
+def _demand_host(given: object) -> None:
+    """Refuse what is not a session or connection of asyncio, and say what to pass."""
+    if isinstance(given, AsyncSession | AsyncConnection | async_scoped_session):
+        return
+    if isinstance(given, Session | Connection):
+        remedy = "use a Store for it"
+    elif isinstance(given, AsyncEngine):
+        remedy = "open a session or connection of it and pass that"
+    elif callable(given):
+        remedy = "call it and pass the session that it makes"
+    else:
+        remedy = (
+            "pass an AsyncSession, an async_scoped_session, or an AsyncConnection with a "
+            "transaction begun"
+        )
+    raise StoreError(
+        f"within() takes an AsyncSession or an AsyncConnection, not {named(given)}; {remedy}"
+    )

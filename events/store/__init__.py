@@ -51,7 +51,7 @@ from sublife.lifecycle.model import Snapshot
 from sublife.lifecycle.policy import Policy
 
 if TYPE_CHECKING:
-    from sqlalchemy.orm import Session
+    from sqlalchemy.orm import Session, scoped_session
 
     from sublife.events.tables import ActivityRow, OrderRow
 
@@ -186,7 +186,12 @@ class Store:
             source=self._source,
         )
 
-    def within(self, session: "Session | Connection") -> "Store":
+    def within(
+        self,
+        session: "Session | Connection | scoped_session[Any]",
+        *,
+        bind_arguments: Mapping[str, Any] | None = None,
+    ) -> "Store":
         """Return the same store inside a host's own transactions.
 
         What is submitted to it is there when the host commits, and gone when it rolls back; an
@@ -196,11 +201,16 @@ class Store:
         Args:
             session: of SQLAlchemy or SQLModel, on a database that has our tables; or a connection
                 with a transaction begun. It is asked for its transaction each time, so the store
-                serves as long as the session does.
+                serves as long as the session does; a `scoped_session`, for its session too.
+            bind_arguments: for the session's `get_bind`, as `Session.connection` takes them, where
+                it would not find the engine that has our tables; `{"bind": engine}` names it.
+
+        Raises:
+            StoreError: it is not a session or connection, or has no engine for our tables.
         """
         from sublife.events.store.joined import Joined  # noqa: PLC0415 – most commands need no ORM
 
-        source = Joined(session)
+        source = Joined(session, bind_arguments)
         return Store(
             source.engine,
             clock=self._host_clock,

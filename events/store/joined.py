@@ -1,18 +1,17 @@
 """Transactions inside a host's own: a savepoint each, on whatever engine the host has."""
 
-from collections.abc import Generator
+from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
 from sqlalchemy import Connection, Engine
-from sqlalchemy.exc import TimeoutError as PoolTimeoutError
-from sqlalchemy.orm import Session
+from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import StaticPool
 
 from sublife.events.store.error import ConflictError, StoreError, UnreachableError
 from sublife.events.store.link import Link
-from sublife.events.store.server import commits_alone, full_pool, refuse_autocommit
-from sublife.events.tables import SubjectRow
+from sublife.events.store.server import commits_alone, refuse_autocommit
+from sublife.events.store.session import bind_of, connection_of, demand_host, freshen
 
 _DRIVERS = frozenset({"pysqlite", "aiosqlite", "psycopg"})
 _BEGUN = "sublife_begun"
@@ -31,21 +30,39 @@ class Joined:
     before a query of its own.
 
     Args:
-        host: session or connection in whose transactions ours are.
+        host: session or connection in whose transactions ours are; of a registry of sessions, the
+            session of the scope at hand.
+        arguments: for the `get_bind` of the session, see `bind_of`.
+
+    Raises:
+        StoreError: the host is something else.
     """
 
     is_the_hosts = True
 
-    def __init__(self, host: Session | Connection) -> None:
-        self._host = host
+    def __init__(
+        self,
+        host: "Session | Connection | scoped_session[Any]",
+        arguments: Mapping[str, Any] | None = None,
+    ) -> None:
+        demand_host(host)
+        self._given = host
+        self._arguments = arguments or {}
         self.writers = 1
+
+    @property
+    def _host(self) -> Session | Connection:
+        if isinstance(self._given, scoped_session):
+            session: Session = self._given()
+            return session
+        return self._given
 
     @property
     def engine(self) -> Engine:
         """The host's engine."""
-        if isinstance(self._host, Connection):
-            return self._host.engine
-        return self._host.get_bind(SubjectRow).engine
+        host = self._host
+        found = host if isinstance(host, Connection) else bind_of(host, self._arguments)
+        return found.engine
 
     @contextmanager
     def writing(self) -> Generator[Link]:
@@ -66,7 +83,8 @@ class Joined:
         with _savepoint(connection, link):
             yield link
         connection.info[_WRITTEN] = connection.get_transaction()
-        self._expire()
+        if isinstance(host := self._host, Session):
+            freshen(host, self._arguments, connection)
 
     @contextmanager
     def reading(self) -> Generator[Link]:
@@ -95,20 +113,7 @@ class Joined:
             if not host.in_transaction():
                 raise StoreError("the connection is in no transaction; begin one, then join it")
             return host
-        if host.autoflush:
-            host.flush()
-        try:
-            return host.connection(bind_arguments={"mapper": SubjectRow})
-        except PoolTimeoutError as error:
-            raise full_pool(self.engine, error) from error
-
-    def _expire(self) -> None:
-        """Let the host's session read our rows anew: it has not seen us write them."""
-        if isinstance(self._host, Connection):
-            return
-        for row in self._host.identity_map.values():
-            if isinstance(row, SubjectRow):
-                self._host.expire(row)
+        return connection_of(host, self._arguments)
 
 
 def _linked(connection: Connection) -> Link:
