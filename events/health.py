@@ -162,7 +162,10 @@ def _unreadable(look: _Look) -> Found:
         says = f"tenant {tenant}: {error.row} in {error.table} cannot be read: {error.problem}"
         whose = f" --tenant {tenant}"
         repair = f"sublife repair {error.subject}{whose}"
-        yield says, f"{repair}; sublife verify{whose} tells whether its journal is sound"
+        more = f"sublife verify{whose} tells whether its journal is sound"
+        if error.column == "due":
+            more = f"{more}; {repair} --release lets the calendar try it as it is"
+        yield says, f"{repair}; {more}"
     for error in _unreadable_rows(look.store):
         yield str(error).removesuffix(f"; {error.remedy}"), error.remedy
 
@@ -174,6 +177,12 @@ def _subjects(store: Store) -> Iterator[tuple[str, UnreadableError]]:
     """
     for tenant in store.tenants.live():
         yield from ((tenant, error) for error in store.health.unreadable(tenant, limit=LOOKED_AT))
+        of_tenant = store.of(tenant)
+        for subject in store.health.set_aside(tenant):
+            try:
+                of_tenant.get(subject)
+            except UnreadableError as error:
+                yield tenant, error
     yield from store.health.never_due()
 
 

@@ -104,6 +104,13 @@ TABLE = commands(
         RUNNING,
     ),
     Deferred(
+        "repair",
+        "sublife.scheduler.repair:repair_command",
+        "Rebuild a subject's row from its journal, or set the subject aside where that cannot be "
+        "done.",
+        RUNNING,
+    ),
+    Deferred(
         "pause",
         "sublife.scheduler.pausing:pause_command",
         "Let the calendar pass over everything, a tenant or a lifecycle, in all processes at once.",

@@ -53,6 +53,7 @@ from sublife.lifecycle.policy import Policy
 if TYPE_CHECKING:
     from sqlalchemy.orm import Session, scoped_session
 
+    from sublife.events.store.repair import Repairing
     from sublife.events.tables import ActivityRow, OrderRow
 
 __all__ = [
@@ -566,13 +567,32 @@ class Store:
         Raises:
             StoreError: the store is inside a host's transaction, which sees what is not committed.
         """
-        if not isinstance(self._source, Own):
-            raise StoreError(
-                "inside a host's transaction there is more than what is committed; audit with a "
-                "store of its own, from Store.open"
-            )
+        self._demand_own("audit")
+        assert isinstance(self._source, Own)  # noqa: S101 – it has just been demanded
         with auditing(self._source) as audit:
             yield audit
+
+    @contextmanager
+    def repairing(self, subject: str) -> "Generator[Repairing]":
+        """Begin to repair a subject's row in a transaction, which commits when the block ends.
+
+        `sublife.events.repair` knows what the row must say.
+
+        Raises:
+            StoreError: the store is inside a host's transaction, which sees what is not committed.
+        """
+        from sublife.events.store.repair import Repairing  # noqa: PLC0415 – seldom needed
+
+        self._demand_own("repair")
+        with self._source.writing() as link:
+            yield Repairing(link, self.tenant, subject)
+
+    def _demand_own(self, what: str) -> None:
+        if not isinstance(self._source, Own):
+            raise StoreError(
+                f"inside a host's transaction there is more than what is committed; {what} with a "
+                "store of its own, from Store.open"
+            )
 
     def is_empty(self) -> bool:
         """Return whether nothing has been written for the tenant."""

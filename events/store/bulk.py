@@ -132,6 +132,32 @@ class BulkUpdate(Bulk):
         return (*self.columns, *self.KEY)
 
 
+class Overwrite(Bulk):
+    """Updates many rows of one table at once, whatever they say: to repair them.
+
+    A row is a tuple of the columns given, then the row's tenant and id.
+    """
+
+    KEY = ("key_tenant", "key_id")
+    is_new = False
+
+    def _for_sqlite(self, _dialect: Dialect) -> str:
+        sets = ", ".join(f"{_quoted(name)} = ?" for name in self.columns)
+        return f"UPDATE {self.table.name} SET {sets} WHERE tenant = ? AND id = ?"  # noqa: S608 – names of our own
+
+    def _for_postgresql(self, dialect: Dialect) -> str:
+        sets = ", ".join(f"{_quoted(name)} = {_given(self.table, name)}" for name in self.columns)
+        source = _recordset(self.table, self.columns, dialect, [f"{k} text" for k in self.KEY])
+        return (
+            f"UPDATE {self.table.name} AS s SET {sets} FROM {source} "  # noqa: S608 – names of our own
+            "WHERE s.tenant = d.key_tenant AND s.id = d.key_id"
+        )
+
+    def names(self) -> tuple[str, ...]:
+        """Return what each place of a row is called."""
+        return (*self.columns, *self.KEY)
+
+
 def _varying(rows: Sequence[tuple[Any, ...]]) -> tuple[int, ...]:
     """Return the places at which rows differ, the first of all if they do not."""
     columns = zip(*rows, strict=True)

@@ -11,8 +11,8 @@ from sublife.events.store.database import Source
 from sublife.events.store.error import UnreadableError
 from sublife.events.store.history import HELD
 from sublife.events.store.link import Link
-from sublife.events.store.readable import snapshot_of
-from sublife.events.store.statement import Statement, stored
+from sublife.events.store.readable import NEVER, snapshot_of
+from sublife.events.store.statement import Statement, restored, stored
 from sublife.events.store.tenants import is_live
 from sublife.events.store.typed import instant_or, readable
 from sublife.lifecycle.dates import add_months
@@ -101,6 +101,11 @@ _NEVER = Statement(
     .order_by(SUBJECT.c.tenant, SUBJECT.c.id)
 )
 """For SQLite, where a text that is no instant may be later than all of them."""
+_ASIDE = Statement(
+    select(SUBJECT.c.id)
+    .where(SUBJECT.c.tenant == bindparam("t"), SUBJECT.c.due_at == bindparam("at"))
+    .order_by(SUBJECT.c.id)
+)
 _TABLES = (
     "SELECT relname FROM pg_class WHERE relkind IN ('r', 'p') AND pg_table_is_visible(oid) "
     "AND relname LIKE 'sublife\\_%%'"
@@ -164,6 +169,12 @@ class Health:
                 readable([row], snapshot_of, errors.append)
             found += [(row.tenant, error) for error in errors]
         return found
+
+    def set_aside(self, tenant: str) -> tuple[str, ...]:
+        """Return the ids of a tenant's subjects that are set aside."""
+        with self._source.reading() as link:
+            at = stored(restored(NEVER), link.dialect)
+            return tuple(row[0] for row in _ASIDE.raw(link, {"t": tenant, "at": at}))
 
     def dead(self) -> tuple[Standing, ...]:
         """Return the deliveries that were given up."""

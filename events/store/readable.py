@@ -10,6 +10,10 @@ from sublife.events.store.typed import WRONG, instant
 from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import Snapshot
 
+ASIDE = "set aside: "
+"""How the timer of a subject begins that is set aside; what follows is for taking it back."""
+NEVER = "9999-01-01 00:00:00.000000"
+"""When a subject that is set aside is due: no calendar reaches it, and an index finds it."""
 _SHOWN = 120
 """Characters of a problem that are shown: what stands in the row may be long."""
 
@@ -25,23 +29,40 @@ def snapshot_of(row: Any) -> Snapshot:
         if not type(row.sequence) is type(row.stamp) is int:
             raise TypeError
         if row.due:
-            instant(row.due_at)
+            _demand_timer(row)
     except WRONG as error:
         raise unreadable(row, error) from error
     return found
 
 
+def _demand_timer(row: Any) -> None:
+    instant(row.due_at)
+    if row.due.startswith(ASIDE):
+        raise ValueError
+
+
 def unreadable(row: Any, error: Exception) -> UnreadableError:
     """Return the error of a subject's row, with the column that is to blame."""
     column, problem = _problem(row, error)
+    if str(getattr(row, "due", "")).startswith(ASIDE):
+        column, problem = "due", f": the subject is set aside, since column {column}{problem}"
     return UnreadableError(
         f"the row of {row.id}",
         "sublife_subject",
         column,
         f"column {column}{problem}",
-        f"`sublife repair {row.id}` rebuilds it from its journal",
+        _remedy(row.id, is_aside=column == "due"),
         row.id,
     )
+
+
+def _remedy(subject: str, *, is_aside: bool) -> str:
+    if is_aside:
+        return (
+            f"when its journal is sound again, `sublife repair {subject}` brings it back; "
+            f"`sublife repair {subject} --release` lets the calendar try it as it is"
+        )
+    return f"`sublife repair {subject}` rebuilds it from its journal"
 
 
 def _problem(row: Any, error: Exception) -> tuple[str, str]:
@@ -59,6 +80,8 @@ def _problem(row: Any, error: Exception) -> tuple[str, str]:
             instant(row.due_at)
     except WRONG:
         return "due_at", f" has {str(row.due_at)[:_SHOWN]!a}, which is not an instant"
+    if str(getattr(row, "due", "")).startswith(ASIDE):
+        return "due", " says so"
     if not isinstance(row.lifecycle, str):
         return "lifecycle", " is not text"
     if not isinstance(row.snapshot, str):

@@ -44,7 +44,7 @@ from sublife.events.store.pause import (
     refuse_paused_due,
 )
 from sublife.events.store.reach import Reach
-from sublife.events.store.readable import snapshot_of, unreadable
+from sublife.events.store.readable import ASIDE, snapshot_of, unreadable
 from sublife.events.store.statement import Statement, restored, written
 from sublife.events.store.typed import WRONG, instant_or
 from sublife.lifecycle.machine import next_timer, reads
@@ -414,6 +414,8 @@ class Transaction:
             snapshot = codec.decode_snapshot(row.lifecycle, row.snapshot)
             timer = filled(Timer, (row.due, restored(row.due_at))) if row.due else None
             if not type(row.sequence) is type(row.stamp) is int:
+                raise TypeError
+            if timer is not None and timer.name.startswith(ASIDE):
                 raise TypeError
         except WRONG as error:
             self._unreadable[row.id] = unreadable(row, error)

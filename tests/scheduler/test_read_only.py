@@ -196,6 +196,7 @@ MISSING = {
     **READING,
     **WRITING,
     "resume": ("resume",),
+    "repair": ("repair", "s1"),
     "tokens revoke": ("tokens", "revoke", "t1"),
     "endpoints pause": ("endpoints", "pause", "e1"),
     "deliveries prune": ("deliveries", "prune"),
