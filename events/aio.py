@@ -4,9 +4,8 @@ Nothing is decided or written here. Every method runs the function of the same n
 that waits for the driver, the event loop goes on with other tasks.
 """
 
-from asyncio import CancelledError, Lock, create_task, wait
-from collections.abc import AsyncGenerator, Callable, Coroutine, Mapping
-from contextlib import asynccontextmanager
+from asyncio import CancelledError, create_task, wait
+from collections.abc import Callable, Coroutine, Mapping
 from datetime import datetime
 from typing import Any, Concatenate, ParamSpec, Self, TypeVar
 
@@ -19,11 +18,11 @@ from sqlalchemy.ext.asyncio import (
     create_async_engine,
 )
 from sqlalchemy.orm import Session
-from sqlalchemy.pool import StaticPool
 from sqlalchemy.util.concurrency import greenlet_spawn
 
 from sublife.events import intake, permission
 from sublife.events.intake import BATCH, Outcome, Settled
+from sublife.events.loop import Loops
 from sublife.events.store import Clock, Due, Entry, Page, Store, StoreError
 from sublife.events.store.database import made, prepared
 from sublife.events.store.page import LIMIT
@@ -66,8 +65,7 @@ class AsyncStore:
         self._store = Store(engine.sync_engine, clock=clock, policy=policy, tenant=tenant)
         self._host: Given | None = None
         self._bind_arguments: Mapping[str, Any] | None = None
-        # All share the one connection of a database in memory, so they take turns.
-        self._turn = Lock() if isinstance(engine.pool, StaticPool) else None
+        self._loops = Loops(engine)
 
     @classmethod
     async def open(
@@ -141,7 +139,7 @@ class AsyncStore:
         self, store: Store, host: Given | None, bind_arguments: Mapping[str, Any] | None
     ) -> "AsyncStore":
         copy = object.__new__(type(self))
-        copy.engine, copy._store, copy._turn = self.engine, store, self._turn
+        copy.engine, copy._store, copy._loops = self.engine, store, self._loops
         copy._host, copy._bind_arguments = host, bind_arguments
         return copy
 
@@ -168,7 +166,7 @@ class AsyncStore:
 
         if host is not None:
             return await self._to_its_end(host.run_sync(joined))
-        async with self._alone():
+        async with self._loops.turn():
             return await self._to_its_end(greenlet_spawn(own))
 
     async def _to_its_end(self, work: Coroutine[Any, Any, T]) -> T:
@@ -189,14 +187,6 @@ class AsyncStore:
             task.exception()
             raise cancelled
         return task.result()
-
-    @asynccontextmanager
-    async def _alone(self) -> AsyncGenerator[None]:
-        if self._turn is None:
-            yield
-            return
-        async with self._turn:
-            yield
 
     async def submit(self, event: Event, *, expected_version: int | None = None) -> Outcome:
         """Take in one user event; see `sublife.events.intake.submit`."""
