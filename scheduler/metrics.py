@@ -41,6 +41,11 @@ class Metrics:
             self._counted.lag.set(lag_seconds)
             self._counted.due.set(due)
 
+    def stuck(self, count: int) -> None:
+        """Note how many subjects cannot be moved, or are set aside."""
+        if self._counted:
+            self._counted.stuck.set(count)
+
     def answered(self, route: str, method: str, status: int, seconds: float) -> None:
         """Count a request by its route, never by its path, which names a subject."""
         if self._counted:
@@ -86,6 +91,9 @@ class _Counted:
             "sublife_lag_seconds", "How late the oldest due timer is.", registry=registry
         )
         self.due = Gauge("sublife_due", "Subjects with a timer that is due.", registry=registry)
+        self.stuck = Gauge(
+            "sublife_stuck", "Subjects that cannot be moved or are set aside.", registry=registry
+        )
         self.requests = Counter(
             "sublife_requests",
             "Answers of the HTTP interface.",

@@ -7,6 +7,7 @@ from sqlalchemy import ColumnElement, Integer, and_, bindparam, func, literal_co
 
 from sublife.events.layout import DAEMON, ENDPOINT, JOURNAL, PAUSE, SIMULATION, SUBJECT
 from sublife.events.store.database import Source
+from sublife.events.store.readable import NEVER
 from sublife.events.store.statement import Statement, restored, stored
 from sublife.events.store.typed import instant_or
 
@@ -56,6 +57,12 @@ _OUTLOOK = Statement(
     )
     .where(_TENANTS.c.tenant.is_not(None), is_live(_TENANTS.c.tenant))
     .order_by(_TENANTS.c.tenant)
+)
+_ASIDE = Statement(
+    select(SUBJECT.c.id)
+    .join(_TENANTS, SUBJECT.c.tenant == _TENANTS.c.tenant)
+    .where(SUBJECT.c.due_at == bindparam("at"))
+    .order_by(SUBJECT.c.id)
 )
 _COUNT = Statement(
     select(func.count().label("count"))
@@ -145,6 +152,12 @@ class Tenants:
         """Return how many subjects of live tenants are due by *now*; it looks at each of them."""
         with self._source.reading() as link:
             return int(_COUNT.rows(link, {"now": stored(now, link.dialect)})[0].count)
+
+    def set_aside(self) -> tuple[str, ...]:
+        """Return the ids of the subjects of all tenants that are set aside; one probe for each."""
+        with self._source.reading() as link:
+            at = stored(restored(NEVER), link.dialect)
+            return tuple(row[0] for row in _ASIDE.raw(link, {"at": at}))
 
     def live(self) -> tuple[str, ...]:
         """Return every live tenant that has a subject, by name."""

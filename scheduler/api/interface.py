@@ -1,6 +1,6 @@
 """What every route works with: the store, the limits, the metrics, and who may come in."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 
@@ -40,6 +40,7 @@ class Interface:
         limits: how much a caller may ask.
         tenant: whose rows are shown while there are no tokens.
         doubt: why the daemon behind it is not ready, as code and sentence; `None` if it is.
+        stuck: ids of subjects that the daemon behind it cannot move, or that are set aside.
         is_local: whether only this machine can reach it; else nobody comes in without a token.
     """
 
@@ -53,6 +54,7 @@ class Interface:
         tenant: str = "default",
         is_local: bool = False,
         doubt: Callable[[], tuple[str, str] | None] = lambda: None,
+        stuck: Callable[[], Sequence[str]] = tuple,
     ) -> None:
         self.store = store
         self.clock = clock or SystemClock()
@@ -61,6 +63,7 @@ class Interface:
         self.tenant = tenant
         self.is_local = is_local
         self.doubt = doubt
+        self.stuck = stuck
         self.buckets = Buckets(self.limits.rate, self.limits.burst)
         self._has_tokens = False
 

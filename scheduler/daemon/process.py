@@ -71,6 +71,7 @@ class Daemon:
         self._console = console
         self._stop = Signal()
         self._signed: tuple[Store, Sign] | None = None
+        self._looking: Settling | None = None
 
     def stop(self) -> None:
         """Claim nothing more; leave when the batches are done and the posts done or cut off."""
@@ -114,7 +115,14 @@ class Daemon:
             stack.callback(self._leave, store, sign)
             doubt = partial(_doubt, held, self._watch)
             stack.enter_context(
-                serving(store, self.settings, metrics=self.metrics, clock=self._watch, doubt=doubt)
+                serving(
+                    store,
+                    self.settings,
+                    metrics=self.metrics,
+                    clock=self._watch,
+                    doubt=doubt,
+                    stuck=self._stuck,
+                )
             )
             stream = stack.enter_context(streaming(store, self.settings, self._stop))
             beat = stack.enter_context(self._working(store, sign, stream))
@@ -157,7 +165,7 @@ class Daemon:
     ) -> Generator[Beat]:
         """Start the duties; end them in order: none is cut off in its work but a slow post."""
         settings = self.settings
-        settling = self._settling(store)
+        settling = self._looking = self._settling(store)
         delivering = Delivering(
             store=store,
             seconds=settings.deliver_seconds,
@@ -190,6 +198,10 @@ class Daemon:
             beat.end()
             delivering.end()
             hearing.join()
+
+    def _stuck(self) -> tuple[str, ...]:
+        """Return the ids of subjects that cannot be moved, as far as is known."""
+        return () if self._looking is None else self._looking.stuck
 
     def _settling(self, store: Store) -> Settling:
         settings = self.settings

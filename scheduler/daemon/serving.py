@@ -1,6 +1,6 @@
 """Serves the HTTP interface and sends traces, where the settings say so."""
 
-from collections.abc import Callable, Generator
+from collections.abc import Callable, Generator, Sequence
 from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 
@@ -22,6 +22,7 @@ def serving(
     metrics: Metrics,
     clock: Clock,
     doubt: Callable[[], tuple[str, str] | None] = lambda: None,
+    stuck: Callable[[], Sequence[str]] = tuple,
 ) -> Generator[str | None]:
     """Serve while the block runs; yield the address, `None` where nothing is served.
 
@@ -31,6 +32,7 @@ def serving(
         metrics: what is counted.
         clock: by which tokens expire.
         doubt: why the daemon is not ready, as code and sentence.
+        stuck: ids of subjects that cannot be moved, or are set aside.
 
     Raises:
         ListenError: the address cannot be served at, or the extra `api` is not installed.
@@ -61,6 +63,7 @@ def serving(
             limits=limits,
             tenant=settings.open_tenant,
             doubt=doubt,
+            stuck=stuck,
         )
         server = stack.enter_context(Server(interface, settings.listen))
         yield server.url

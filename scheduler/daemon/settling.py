@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterable
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from dataclasses import dataclass, field
 from datetime import datetime
+from itertools import chain
 from threading import Event as Signal
 from typing import TypeAlias
 
@@ -82,6 +83,14 @@ class Settling:
     look_again_seconds: float = 5.0
     _resting: dict[str, _Rest] = field(default_factory=dict, init=False)
     _seen: dict[str, Waiting] = field(default_factory=dict, init=False)
+    _stuck: dict[str, tuple[str, ...]] = field(default_factory=dict, init=False)
+    _aside: tuple[str, ...] = field(default=(), init=False)
+    _aside_at: float | None = field(default=None, init=False)
+
+    @property
+    def stuck(self) -> tuple[str, ...]:
+        """The ids of subjects that could not be moved when last tried, or are set aside."""
+        return tuple(sorted({*self._aside, *chain.from_iterable(self._stuck.copy().values())}))
 
     def run_once(self) -> Looked:
         """Settle all that is due by now, in the order it was due; nothing that is due later.
@@ -95,13 +104,23 @@ class Settling:
         at = self.watch.now()
         outlook = self.store.tenants.outlook(at)
         self._note(outlook, at)
+        self._look_aside()
         ready = self._ready(outlook)
         if not ready:
             return Looked(at, 0, outlook.next_due_at)
         events = self._settle(ready)
         at = self.watch.now()
         outlook = self.store.tenants.outlook(at)
-        return Looked(at, events, outlook.next_due_at, tuple(self._ready(outlook)))
+        ready = self._ready(outlook)
+        self.metrics.stuck(len(self.stuck))
+        return Looked(at, events, outlook.next_due_at, tuple(ready))
+
+    def _look_aside(self) -> None:
+        """Look for what is set aside, every now and then: it does not fall due by itself."""
+        now = self.watch.steady()
+        if self._aside_at is None or now - self._aside_at >= REST_SECONDS:
+            self._aside, self._aside_at = self.store.tenants.set_aside(), now
+        self.metrics.stuck(len(self.stuck))
 
     def _note(self, outlook: Outlook, at: datetime) -> None:
         """Note how late it is, and begin to show progress where much is due."""
@@ -119,6 +138,8 @@ class Settling:
             for tenant, rest in self._resting.items()
             if now < rest.until and self._seen.get(tenant) == rest.seen
         }
+        for tenant in self._stuck.keys() - self._seen.keys():
+            self._stuck.pop(tenant, None)
         return [tenant for tenant in self._seen if tenant not in self._resting]
 
     def _settle(self, ready: Iterable[str]) -> int:
@@ -203,6 +224,9 @@ class Settling:
             log.exception("settle_broken", tenant=tenant)
             self._rest(tenant)
         else:
+            # What waits for a pause is not stuck: the pause is named instead.
+            found = (each.subject for each in done.stuck if each.held_up is None)
+            self._stuck[tenant] = tuple(found)
             if done.stuck and not turn.events:
                 self._rest(tenant)
         return turn

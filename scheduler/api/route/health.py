@@ -4,7 +4,7 @@ from typing import Any
 
 from fastapi import APIRouter, Request
 from fastapi.responses import JSONResponse, PlainTextResponse, Response
-from pydantic import BaseModel
+from pydantic import BaseModel, Field
 
 from sublife.events.logs import log
 from sublife.events.store import StoreError
@@ -16,6 +16,8 @@ from sublife.scheduler.api.interface import Interface
 from sublife.scheduler.api.problem import problem
 from sublife.scheduler.metrics import MEDIA_TYPE as METRICS
 
+MOST = 10
+"""Subjects that are named."""
 router = APIRouter(route_class=Route, tags=["health"])
 
 
@@ -23,6 +25,15 @@ class Health(BaseModel):
     """That all is well."""
 
     status: str
+
+
+class Readiness(Health):
+    """That requests can be served; and what waits for somebody nevertheless."""
+
+    stuck: list[str] | None = Field(
+        None,
+        description=f"ids of subjects that cannot be moved, at most {MOST}; doctor says why",
+    )
 
 
 @router.get("/healthz", openapi_extra=needs(None))
@@ -34,13 +45,17 @@ async def show_health() -> Health:
     return Health(status="alive")
 
 
-@router.get("/readyz", openapi_extra=needs(None), response_model=Health)
+@router.get("/readyz", openapi_extra=needs(None), response_model=Readiness)
 def show_readiness(interface: TheInterface) -> Response:
-    """Show whether requests can be served: file, clock, database, schema, last beat of a daemon."""
+    """Show whether requests can be served: file, clock, database, schema, last beat of a daemon.
+
+    Subjects that are stuck are named and leave it ready: all others are served.
+    """
     code, sentence = _why_not(interface) or ("", "")
     if code:
         return problem(503, code, sentence, headers={"Retry-After": "1"})
-    return JSONResponse({"status": "ready"})
+    stuck = list(interface.stuck()[:MOST])
+    return JSONResponse({"status": "ready", **({"stuck": stuck} if stuck else {})})
 
 
 def _why_not(interface: Interface) -> tuple[str, str] | None:
