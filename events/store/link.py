@@ -63,7 +63,7 @@ class Link:
         self.connection = connection
         self.dialect = dialect
         self.is_sqlite = dialect.name == "sqlite"
-        self.can_copy = is_own and not self.is_sqlite
+        self.can_copy = is_own and not self.is_sqlite and not dialect.is_async
         self._cursor = connection.cursor()
 
     def rows(self, text: str, values: Any) -> list[Any]:

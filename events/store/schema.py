@@ -29,6 +29,7 @@ from sublife.events.store.database import unopened
 from sublife.events.store.error import LockedError, StoreError, UnreachableError
 from sublife.events.store.link import Link, ours
 from sublife.events.store.secret import shown_url
+from sublife.events.store.server import SET_WRITING, is_pooled
 
 VERSIONS = Table(
     VERSION_TABLE,
@@ -264,6 +265,7 @@ def changing(engine: Engine) -> Generator[Connection]:
         try:
             with connection.begin():
                 if engine.dialect.name == "postgresql":
+                    _set_where_pooled(connection)
                     connection.execute(text(_LOCK))
                     connection.execute(text(_PATIENCE))
                 yield connection
@@ -272,6 +274,14 @@ def changing(engine: Engine) -> Generator[Connection]:
             raise _refused(error.orig or error, engine) from error
         except driver.Error as error:
             raise _refused(error, engine) from error
+
+
+def _set_where_pooled(connection: Connection) -> None:
+    """Set the transaction behind a pooler; elsewhere the connection is set already."""
+    if is_pooled(connection.engine):
+        link = _linked(connection)
+        link.run(SET_WRITING, None)
+        link.close()
 
 
 @contextmanager
