@@ -21,6 +21,7 @@ from sublife.events.store.error import (
     damaged,
 )
 from sublife.events.store.file import address_of, path_of, read_only
+from sublife.events.store.forked import demand_own, survive_fork
 from sublife.events.store.link import Link, of_sqlite, ours
 from sublife.events.store.secret import shown_address, shown_url
 from sublife.events.store.server import (
@@ -221,6 +222,7 @@ class Own:
         self._is_pooled = is_pooled(engine)
         self.writers = 1 if self._is_sqlite else 2
         refuse_autocommit(engine)
+        survive_fork(engine)
 
     @contextmanager
     def writing(self) -> Generator[Link]:
@@ -281,6 +283,7 @@ class Own:
 
     @contextmanager
     def _link(self) -> Generator[tuple[Link, Any]]:
+        demand_own(self.engine)
         if self._kept is not None:
             yield self._kept, self._kept.connection
             return

@@ -52,6 +52,10 @@ class PoolFullError(StoreError):
     """All connections of the engine are in use; nothing was changed."""
 
 
+class ForkedError(StoreError):
+    """The database cannot be used in a process that was forked off; nothing was changed."""
+
+
 class FullError(StoreError):
     """There is no room left; nothing was changed."""
 
