@@ -9,8 +9,9 @@ from starlette.exceptions import HTTPException
 
 from sublife.scheduler.api.access import Route
 from sublife.scheduler.api.form import Form
+from sublife.scheduler.api.head import Head
 from sublife.scheduler.api.interface import Interface
-from sublife.scheduler.api.path import Segments
+from sublife.scheduler.api.path import Segments, beside
 from sublife.scheduler.api.problem import ProblemDetails, answer_of, problem
 from sublife.scheduler.api.route import (
     calendar,
@@ -65,6 +66,7 @@ def create_app(interface: Interface) -> FastAPI:
         app.include_router(router)
     app.add_middleware(Segments)
     app.add_middleware(Form)
+    app.add_middleware(Head)
     app.add_exception_handler(HTTPException, _answer)
     app.add_exception_handler(Exception, _unexpected)
     app.openapi = lambda: _document(app)  # type: ignore[method-assign]
@@ -76,14 +78,19 @@ def _answer(request: Request, error: Exception) -> Response:
     assert found is not None  # noqa: S101 – it is an HTTPException
     if found.status_code == 405:
         # One route alone knows its own method, but an address may have several routes.
-        found.headers["Allow"] = ", ".join(_methods(request.scope["path"]))
+        found.headers["Allow"] = ", ".join(_methods(beside(request.scope)))
+    elif isinstance(error, HTTPException) and found.status_code == 404:
+        document = f"{request.scope.get('root_path', '')}/openapi.json"
+        sentence = f"there is nothing at this address; {document} lists what there is"
+        return problem(404, "NOT_FOUND", sentence)
     return found
 
 
 def _methods(path: str) -> list[str]:
     routes = [each for router in ROUTERS for each in router.routes if isinstance(each, Route)]
     at_path = [each for each in routes if each.path_regex.match(path)]
-    return sorted({method for each in at_path for method in each.methods or ()})
+    methods = {method for each in at_path for method in each.methods or ()}
+    return sorted(methods | ({"HEAD"} if "GET" in methods else set()))
 
 
 def _unexpected(_request: Request, _error: Exception) -> Response:

@@ -7,6 +7,7 @@ from fastapi import Depends, Query, Request, Response
 from pydantic import BaseModel, Field
 
 from sublife.events.store import Page
+from sublife.scheduler.api.path import address
 
 LIMIT, MOST = 100, 1000
 
@@ -35,14 +36,15 @@ class Paging:
         limit: Annotated[int, Query(ge=1, le=MOST, description="rows of the page")] = LIMIT,
     ) -> None:
         self.after, self.limit = after, limit
-        self._url, self._response = request.url, response
+        self._address, self._query = address(request.scope), request.url.query
+        self._response = response
 
     def listing(self, page: Page[R], items: list[T]) -> Listing[T]:
         """Return a page as a body; the header Link has the next one too (RFC 8288)."""
         following = None
         if page.next is not None:
-            query = [each for each in parse_qsl(self._url.query) if each[0] != "after"]
-            following = f"{self._url.path}?{urlencode([*query, ('after', page.next)])}"
+            query = [each for each in parse_qsl(self._query) if each[0] != "after"]
+            following = f"{self._address}?{urlencode([*query, ('after', page.next)])}"
             self._response.headers["Link"] = f'<{following}>; rel="next"'
         return Listing(items=items, next=following)
 

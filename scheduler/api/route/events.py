@@ -1,7 +1,8 @@
 """Events: a request to a subject, taken in once however often it is sent; why a fact happened."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Annotated, Literal
+from typing import Annotated
 
 from fastapi import APIRouter, Header, Response
 from pydantic import StringConstraints
@@ -14,8 +15,9 @@ from sublife.lifecycle.machine import UnknownLifecycleError
 from sublife.lifecycle.model import ABSENT, Actor, Event
 from sublife.scheduler.api.access import Route, TheCaller, TheInterface, TheStore, needs
 from sublife.scheduler.api.body import Submission, payload_of
+from sublife.scheduler.api.condition import MATCH, condition
 from sublife.scheduler.api.problem import Problem, documented, refused
-from sublife.scheduler.api.route.subjects import SubjectId
+from sublife.scheduler.api.route.subjects import SubjectId, standing
 from sublife.scheduler.api.view import OutcomeView
 from sublife.scheduler.tracing import span
 
@@ -37,13 +39,18 @@ IfMatch = Annotated[
     str | SkipJsonSchema[None],
     Header(
         alias="If-Match",
-        pattern=r'^("\d{1,9}"|\*)$',
-        description="the ETag that was seen, or * for any; else 412",
+        description="the ETag that was seen, several with commas between them, or * for any; else "
+        "412. A weak tag never matches",
+        json_schema_extra={"pattern": MATCH},
     ),
 ]
 IfNoneMatch = Annotated[
-    Literal["*"] | SkipJsonSchema[None],
-    Header(alias="If-None-Match", description="*: the subject must be new; else 412"),
+    str | SkipJsonSchema[None],
+    Header(
+        alias="If-None-Match",
+        description="*: the subject must be new; else 412",
+        json_schema_extra={"const": "*"},
+    ),
 ]
 
 _HEADERS = {
@@ -126,16 +133,38 @@ def _expected(
     """Return the version that the conditions ask for; `None` if they ask for none.
 
     Raises:
-        Problem: 400 where they contradict each other, 412 where any version is asked for and
-            there is none.
+        Problem: 400 where one is malformed or they contradict each other, 412 where no version
+            can match, or any is asked for and there is none.
     """
-    if if_none_match is not None and if_match is not None:
+    match, none_match = condition("If-Match", if_match), condition("If-None-Match", if_none_match)
+    if none_match is not None and match is not None:
         raise Problem(400, "BAD_CONDITION", "If-Match and If-None-Match cannot both hold; send one")
-    if if_none_match is not None:
+    if none_match is not None:
+        if not none_match.is_any:
+            raise Problem(400, "BAD_CONDITION", "If-None-Match: a request takes * alone; send *")
         return 0
-    if if_match == "*" and store.get(subject) is None:
-        raise Problem(412, "STALE_VERSION", f"{subject} does not exist; If-Match * needs it to")
-    return None if if_match in {None, "*"} else int(str(if_match).strip('"'))
+    if match is None:
+        return None
+    if match.is_any:
+        if store.get(subject) is None:
+            raise Problem(412, "STALE_VERSION", f"{subject} does not exist; If-Match * needs it to")
+        return None
+    return _one_of(match.versions, store, subject)
+
+
+def _one_of(versions: Sequence[int], store: Store, subject: str) -> int:
+    """Return the version to expect: of several, the one at which the subject is."""
+    if not versions:
+        raise Problem(
+            412,
+            "STALE_VERSION",
+            "If-Match names no version: it takes the ETag of GET as it is, without W/ before it; "
+            "look at the subject again, then decide",
+        )
+    if len(versions) == 1 or store.get(subject) is None:
+        return versions[0]
+    found = standing(store, subject).snapshot.version
+    return found if found in versions else versions[0]
 
 
 def _check_same(asked: Submission, actor: Actor, first: Outcome) -> None:

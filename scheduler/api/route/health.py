@@ -95,6 +95,7 @@ def show_metrics(interface: TheInterface) -> Response:
 
 @router.get("/openapi.json", openapi_extra=needs(None), include_in_schema=False)
 def show_document(request: Request) -> dict[str, Any]:
-    """Show the OpenAPI document."""
+    """Show the OpenAPI document; its server is the prefix under which it is served, if any."""
     document: dict[str, Any] = request.app.openapi()
-    return document
+    prefix: str = request.scope.get("root_path", "")
+    return document | ({"servers": [{"url": prefix}]} if prefix else {})

@@ -2,8 +2,9 @@
 
 from typing import Annotated
 
-from fastapi import APIRouter, Path, Response
+from fastapi import APIRouter, Header, Path, Response
 from pydantic import AfterValidator, BaseModel, Field
+from pydantic.json_schema import SkipJsonSchema
 
 from sublife.events.intake import held_at
 from sublife.events.permission import allowed, may
@@ -13,6 +14,7 @@ from sublife.lifecycle.machine import UnknownSubjectError, lifecycle_named
 from sublife.lifecycle.model import Permission
 from sublife.scheduler.api.access import Route, TheStore, needs
 from sublife.scheduler.api.body import AnId, Instant, Name, Text
+from sublife.scheduler.api.condition import MATCH, condition
 from sublife.scheduler.api.page import Listing, Paged
 from sublife.scheduler.api.path import segment
 from sublife.scheduler.api.problem import Problem
@@ -78,15 +80,36 @@ def standing(store: Store, subject: str) -> Held:
     return held
 
 
+_ETAG = {"ETag": {"schema": {"type": "string"}}}
+IfNoneMatch = Annotated[
+    str | SkipJsonSchema[None],
+    Header(
+        alias="If-None-Match",
+        description="the ETag that was seen, or several; 304 where the subject is still at it",
+        json_schema_extra={"pattern": MATCH},
+    ),
+]
+
+
 @router.get(
     "/v1/subjects/{subject}",
     openapi_extra=needs(Role.READ),
-    responses={200: {"headers": {"ETag": {"schema": {"type": "string"}}}}},
+    response_model=SubjectView,
+    responses={
+        200: {"headers": _ETAG},
+        304: {"description": "The subject is at the version that was seen", "headers": _ETAG},
+    },
 )
-def show_subject(subject: SubjectId, store: TheStore, response: Response) -> SubjectView:
+def show_subject(
+    subject: SubjectId, store: TheStore, response: Response, if_none_match: IfNoneMatch = None
+) -> SubjectView | Response:
     """Show a subject as it stands now. Its version is the ETag, for `If-Match`."""
+    known = condition("If-None-Match", if_none_match)
     found = SubjectView.of(standing(store, subject))
-    response.headers["ETag"] = f'"{found.version}"'
+    tag = f'"{found.version}"'
+    if known is not None and known.names_weakly(tag):
+        return Response(status_code=304, headers={"ETag": tag})
+    response.headers["ETag"] = tag
     return found
 
 

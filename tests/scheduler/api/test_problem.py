@@ -146,7 +146,7 @@ def test_a_method_that_is_not_taken_names_those_that_are(memory_door: "Door") ->
     answer = memory_door.client().send("PUT", "/v1/pauses")
 
     assert (answer.status_code, answer.json()["code"]) == (405, "METHOD_NOT_ALLOWED")
-    assert answer.headers["Allow"] == "DELETE, GET, POST"
+    assert answer.headers["Allow"] == "DELETE, GET, HEAD, POST"
     assert answer.headers["Content-Type"] == MEDIA_TYPE
 
 
