@@ -1,10 +1,8 @@
 """The command line: which commands there are; the module of one is imported when it is invoked."""
 
-import sys
-from io import TextIOWrapper
-
 import typer
 
+from sublife.scheduler.encoding import escape_what_is_missing
 from sublife.scheduler.lazy import Commands, Deferred, commands
 
 SCENARIOS = "Scenarios and rules"
@@ -166,7 +164,5 @@ def _sublife() -> None:  # pyright: ignore[reportUnusedFunction] – makes `app`
 
 def main() -> None:
     """Run the command line; what the output's encoding lacks is written as an escape."""
-    for stream in (sys.stdout, sys.stderr):
-        if isinstance(stream, TextIOWrapper):
-            stream.reconfigure(errors="backslashreplace")
+    escape_what_is_missing()
     app()
