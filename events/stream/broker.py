@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import timedelta
 from importlib.util import find_spec
 from pathlib import Path
-from urllib.parse import urlsplit
+from urllib.parse import unquote, urlsplit
 
 from sublife.events.webhook import ExtraMissingError
 from sublife.events.webhook.body import Source
@@ -120,10 +120,14 @@ def _check_url(url: str) -> None:
     try:
         parts = urlsplit(url)
         sound = parts.scheme in SCHEMES and bool(parts.hostname) and parts.port != 0
+        sound = sound and "@" not in f"{parts.path}{parts.query}{parts.fragment}"
+        for each in (parts.username, parts.password):
+            unquote(each or "", errors="strict")
     except ValueError:
         sound = False
     if not sound:
         raise SettingError(  # the address itself may hold a password
             "the address of a broker is nats://host:port or tls://host:port; several are divided "
-            "by commas"
+            "by commas, and special characters of a user, password or token are percent-encoded, "
+            "such as %40 for @ and %2F for /"
         )

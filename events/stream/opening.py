@@ -5,6 +5,7 @@ import ssl
 from contextlib import suppress
 from pathlib import Path
 from typing import Any, NamedTuple
+from urllib.parse import unquote, urlsplit, urlunsplit
 
 from nats.aio.client import Client
 from nats.errors import Error
@@ -41,7 +42,8 @@ async def connected(broker: Broker, url: str) -> Link:
         BrokerAwayError: it does not answer.
         BrokerRefusedError: it does not let us in.
     """
-    options = _signing_in(broker, url)
+    place, options = signing_in(url)
+    options |= _secured(broker, url)
     ended: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     faults: list[str] = []
 
@@ -57,7 +59,7 @@ async def connected(broker: Broker, url: str) -> Link:
     try:
         await asyncio.wait_for(
             client.connect(
-                url,
+                place,
                 name="sublife",
                 allow_reconnect=False,
                 max_reconnect_attempts=0,
@@ -80,7 +82,21 @@ async def close(client: Client) -> None:
         await asyncio.wait_for(client.close(), GOODBYE_SECONDS)
 
 
-def _signing_in(broker: Broker, url: str) -> dict[str, Any]:
+def signing_in(url: str) -> tuple[str, dict[str, Any]]:
+    """Return the address of a server by itself, and the client's options to sign in there.
+
+    The client takes user, password and token out of an address without decoding them.
+    """
+    parts = urlsplit(url)
+    place = urlunsplit(parts._replace(netloc=parts.netloc.rpartition("@")[2]))
+    if parts.username is None:
+        return place, {}
+    if parts.password is None:
+        return place, {"token": unquote(parts.username)}
+    return place, {"user": unquote(parts.username), "password": unquote(parts.password)}
+
+
+def _secured(broker: Broker, url: str) -> dict[str, Any]:
     options: dict[str, Any] = {}
     if broker.credentials is not None:
         options["user_credentials"] = _credentials(broker.credentials)
