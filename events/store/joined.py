@@ -4,7 +4,7 @@ from collections.abc import Generator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, RootTransaction
 from sqlalchemy.orm import Session, scoped_session
 from sqlalchemy.pool import StaticPool
 
@@ -162,6 +162,7 @@ def _lock_file(connection: Connection, link: Link) -> None:
 @contextmanager
 def _savepoint(connection: Connection, link: Link) -> Generator[None]:
     """Undo what the block has done, and nothing else, if it raises."""
+    host = connection.get_transaction()
     try:
         link.run("SAVEPOINT sublife")
     except UnreachableError:
@@ -169,14 +170,14 @@ def _savepoint(connection: Connection, link: Link) -> Generator[None]:
         raise
     try:
         yield
-        link.run("RELEASE SAVEPOINT sublife")
+        _release(connection, link, host)
     except ConflictError as error:
-        _undo(connection, link)
+        _undo(connection, link, host)
         if error.whole or _sees_no_news(link):
             raise _for_the_host(error) from error
         raise
     except BaseException:
-        _undo(connection, link)
+        _undo(connection, link, host)
         raise
     link.close()
 
@@ -190,7 +191,23 @@ def _for_the_host(error: ConflictError) -> ConflictError:
     )
 
 
-def _undo(connection: Connection, link: Link) -> None:
+def _release(connection: Connection, link: Link, host: RootTransaction | None) -> None:
+    if _has_ended(connection, host):
+        raise StoreError(
+            "your transaction has ended while ours was open inside it; commit, roll back or close "
+            "the session after the block, then run all of it again"
+        )
+    link.run("RELEASE SAVEPOINT sublife")
+
+
+def _has_ended(connection: Connection, host: RootTransaction | None) -> bool:
+    """Return whether the host has ended the transaction in which a savepoint was set."""
+    return connection.closed or connection.get_transaction() is not host
+
+
+def _undo(connection: Connection, link: Link, host: RootTransaction | None) -> None:
+    if _has_ended(connection, host):
+        return  # and the savepoint has ended with it
     try:
         link.run("ROLLBACK TO SAVEPOINT sublife")
         link.run("RELEASE SAVEPOINT sublife")

@@ -104,7 +104,7 @@ def connection_of(session: Session, arguments: Mapping[str, Any]) -> Connection:
 
     Raises:
         StoreError: the session has no engine for our tables, has begun no transaction and may not
-            begin one by itself, or finds no connection free.
+            begin one by itself, finds no connection free, or asks SQLite for two phases.
     """
     if not (session.in_transaction() or session.autobegin):
         raise StoreError(
@@ -117,6 +117,10 @@ def connection_of(session: Session, arguments: Mapping[str, Any]) -> Connection:
         return session.connection(bind_arguments={"bind": bind})
     except PoolTimeoutError as error:
         raise full_pool(bind.engine, error) from error
+    except NotImplementedError as error:
+        raise StoreError(
+            f"{bind.dialect.name} has no two-phase commit; make the session with twophase=False"
+        ) from error
 
 
 def freshen(session: Session, arguments: Mapping[str, Any], connection: Connection) -> None:
