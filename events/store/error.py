@@ -101,6 +101,10 @@ class UnreachableError(StoreError):
     """The database does not answer; what was not committed is not there."""
 
 
+class RefusedError(UnreachableError):
+    """The server refuses what the address says; waiting does not help."""
+
+
 class StandbyError(UnreachableError):
     """The server takes no writes, as after a failover; nothing was changed."""
 

@@ -1,6 +1,7 @@
 """Connections to a PostgreSQL server: how they are set, whether they still stand, what is wrong."""
 
 import json
+import os
 import re
 import sqlite3
 from collections.abc import Mapping
@@ -14,6 +15,7 @@ from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sublife.events.store.error import (
     AutocommitError,
     PoolFullError,
+    RefusedError,
     StoreError,
     UnreachableError,
 )
@@ -21,6 +23,8 @@ from sublife.events.store.secret import shown_url
 
 THRESHOLD = "prepare_threshold"
 """Parameter of an address: `none` where a pooler gives each transaction another connection."""
+CONNECT_SECONDS = 10
+"""How long to wait for each host of an address; the driver waits for over two minutes."""
 POOLED = "sublife_pooled"
 """Execution option of an engine of ours whose connections a pooler hands out by transaction."""
 _AUTOCOMMIT = "AUTOCOMMIT"
@@ -58,8 +62,9 @@ def of_server(address: URL) -> tuple[URL, dict[str, Any]]:
     Raises:
         StoreError: the threshold is neither a whole number from 0 nor `none`.
     """
+    patience = _patience(address)
     if THRESHOLD not in address.query:
-        return address, {}
+        return address, {"connect_args": patience}
     said = address.query[THRESHOLD]
     if not isinstance(said, str) or not re.fullmatch(r"none|[0-9]{1,9}", said, re.ASCII):
         raise StoreError(
@@ -67,11 +72,19 @@ def of_server(address: URL) -> tuple[URL, dict[str, Any]]:
             "hands out connections by transaction) or a whole number from 0"
         )
     number = None if said == "none" else int(said)
-    options: dict[str, Any] = {"connect_args": {THRESHOLD: number}}
+    options: dict[str, Any] = {"connect_args": {THRESHOLD: number, **patience}}
     if number is None:
         options["execution_options"] = {POOLED: True}
         options["isolation_level"] = "READ COMMITTED"  # said as a transaction begins
     return address.difference_update_query([THRESHOLD]), options
+
+
+def _patience(address: URL) -> dict[str, Any]:
+    """Return how long to wait for a server, unless the user says so anywhere."""
+    said = {"connect_timeout", "service"} & set(address.query)
+    if said or {"PGCONNECT_TIMEOUT", "PGSERVICE"} & set(os.environ):
+        return {}
+    return {"connect_timeout": CONNECT_SECONDS}
 
 
 def is_pooled(engine: Engine) -> bool:
@@ -133,6 +146,10 @@ _REMEDIES = (
 )
 
 
+_PASSING = {_REMEDIES[-3][1], _REMEDIES[-1][1]}
+"""What may be over soon: a server that is crowded, a name that its network learns as it starts."""
+
+
 def unopened_server(engine: Engine, error: BaseException) -> UnreachableError:
     """Return why a server gave no connection, with the remedy for that very reason."""
     whole = str(error).strip()
@@ -140,7 +157,8 @@ def unopened_server(engine: Engine, error: BaseException) -> UnreachableError:
     where = f"the database {shown_url(engine.url)}"
     for pattern, remedy in _REMEDIES:
         if re.search(pattern, whole):
-            return UnreachableError(f"{where} cannot be opened: {said}; {remedy}")
+            kind = UnreachableError if remedy in _PASSING else RefusedError
+            return kind(f"{where} cannot be opened: {said}; {remedy}")
     return UnreachableError(f"{where} does not answer: {said}; see that it runs")
 
 

@@ -9,6 +9,7 @@ from functools import partial
 from importlib.metadata import version
 from threading import Event as Signal
 from threading import Thread
+from time import monotonic
 
 from rich.console import Console
 
@@ -16,6 +17,7 @@ from sublife.events.logs import log
 from sublife.events.packs import load_pack
 from sublife.events.store import ReplacedError, Store, StoreError, UnreachableError
 from sublife.events.store.daemon import Daemon as Sign
+from sublife.events.store.error import RefusedError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SystemClock
@@ -42,6 +44,8 @@ HOUSE_AFTER_SECONDS = 60.0
 """So long the start has the database to itself."""
 SIGN_OFF_SECONDS = 2.0
 """How long a daemon that must end at once waits for the database to take its sign-off."""
+START_SECONDS = 300.0
+"""How long a daemon that starts waits for its database; machines start in any order."""
 _TICK_SECONDS = 1.0
 SETTLE = "settle"
 
@@ -132,15 +136,18 @@ class Daemon:
                 beat.tend()
 
     def _opened(self, policy: Policy) -> Store | None:
-        """Open the store; wait for a database that does not answer yet."""
+        """Open the store; wait for a database that does not answer yet, but not for ever."""
         from sublife.events.store.upgrade import standing  # noqa: PLC0415 – Alembic takes its time
 
-        settings, trouble = self.settings, Trouble()
+        settings, trouble, began = self.settings, Trouble(), monotonic()
         while not self._stop.is_set():
             try:
                 standing(settings.store).demand()
                 store = Store.open(settings.store, clock=self._watch, policy=policy)
             except UnreachableError as error:
+                is_late = monotonic() - began > START_SECONDS
+                if is_late or isinstance(error, RefusedError):
+                    raise
                 self._stop.wait(trouble.met(error))
             else:
                 trouble.over()
