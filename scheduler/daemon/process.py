@@ -8,7 +8,7 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from importlib.metadata import version
 from threading import Event as Signal
-from threading import Thread
+from threading import Thread, main_thread
 from time import monotonic
 
 from rich.console import Console
@@ -18,6 +18,7 @@ from sublife.events.packs import load_pack
 from sublife.events.store import ReplacedError, Store, StoreError, UnreachableError
 from sublife.events.store.daemon import Daemon as Sign
 from sublife.events.store.error import RefusedError
+from sublife.lifecycle.error import SublifeError
 from sublife.lifecycle.model import iso
 from sublife.lifecycle.policy import Policy
 from sublife.scheduler.clock import SystemClock
@@ -48,6 +49,10 @@ START_SECONDS = 300.0
 """How long a daemon that starts waits for its database; machines start in any order."""
 _TICK_SECONDS = 1.0
 SETTLE = "settle"
+
+
+class HostEndedError(SublifeError, RuntimeError):
+    """The main thread has ended while a daemon ran in another one."""
 
 
 class Daemon:
@@ -93,6 +98,7 @@ class Daemon:
         """Work until `stop`; whatever is due already happens first, with its true instants.
 
         Raises:
+            HostEndedError: it runs in a thread, and the main thread has ended.
             SecondDaemonError: another daemon works on the SQLite file.
             UnwritableError: the SQLite file or its folder cannot be written to.
             ReplacedError: the SQLite file was deleted, moved or replaced while it was open.
@@ -133,6 +139,7 @@ class Daemon:
             log.info("daemon_started", daemon=sign.id, release=sign.release, pid=sign.pid)
             while not self._stop.wait(_TICK_SECONDS):
                 _demand(held)
+                _demand_main_thread()
                 beat.tend()
 
     def _opened(self, policy: Policy) -> Store | None:
@@ -238,6 +245,19 @@ class Daemon:
                             beat.ring(SETTLE)
             except StoreError:
                 self._stop.wait(_TICK_SECONDS)
+
+
+def _demand_main_thread() -> None:
+    """See that the main thread lives: once it has ended, Python starts no work in other threads.
+
+    Raises:
+        HostEndedError: it has ended.
+    """
+    if not main_thread().is_alive():
+        raise HostEndedError(
+            "the main thread has ended while the daemon ran in another one, and Python starts no "
+            "more work then, so the daemon ends; call stop() and join its thread before the end"
+        )
 
 
 def _demand(held: Held | None) -> None:
