@@ -43,10 +43,13 @@ def pooled(behind: str) -> str:
 
 class TestThePooler:
     def test_gives_transactions_different_sessions(self, behind: str) -> None:
+        meets = sessions(behind)
         with psycopg.connect(behind, prepare_threshold=None) as other:
             other.execute("SELECT 1")
+            next(meets)  # while the other client holds its session, there has to be another one
+            other.commit()
 
-            met = set(islice(sessions(behind), 6))
+            met = set(islice(meets, 6))
 
         assert len(met) > 1
 
