@@ -6,9 +6,12 @@ from urllib.parse import quote_plus
 from sqlalchemy import URL
 
 _HIDDEN = "***"
+_MOST = 1000
+"""Characters of an address that are shown; more of them would say nothing, and take long."""
 _FURTHER = re.compile(r"\?.*", re.DOTALL)
 _WORD = re.compile(
-    r"([a-z_]*(?:pass|pwd|secret|token|key)[a-z_]*\s*=\s*)('[^']*'|[^\s&;,]+)", re.IGNORECASE
+    r"(?<![a-z_])([a-z_]*(?:pass|pwd|secret|token|key)[a-z_]*\s*=\s*)('[^']*'|[^\s&;,]+)",
+    re.IGNORECASE,
 )
 """A password among the words of libpq: `host=db password=…`."""
 _PORT = re.compile(r"(//[^/:@\[\]]*:)(?![0-9]{0,5}(?:[/?,]|$))[^/]*")
@@ -52,6 +55,8 @@ def shown_address(url: str) -> str:
     head, mark, tail = url.rpartition("@")
     scheme, slashes, _ = head.partition("//")
     hidden = f"{scheme}{slashes}***@{tail}" if mark and slashes else f"***@{tail}" if mark else url
+    if len(hidden) > _MOST:
+        hidden = f"{hidden[:_MOST]}…"
     return _WORD.sub(rf"\1{_HIDDEN}", _PORT.sub(rf"\1{_HIDDEN}", _FURTHER.sub("?***", hidden)))
 
 

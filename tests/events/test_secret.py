@@ -46,3 +46,15 @@ def test_the_address_of_a_database_that_does_not_answer_is_shown_without_passwor
 
     assert "s3cret" not in said
     assert "host/base" in said
+
+
+@pytest.mark.parametrize("text", ["a", "pass", "key_", "//", "https://", "//a:", "=", "token = "])
+def test_an_address_of_any_length_is_shown_short(text: str) -> None:
+    """Patterns that try each place of a long word again would take hours."""
+    url = f"https://{text * 200_000}"
+
+    assert len(shown_address(url)) < 1_100
+
+
+def test_a_long_address_is_shown_without_the_password_at_its_end() -> None:
+    assert "s3cret" not in shown_address(f"postgresql://{'a' * 5_000}:s3cret@host/base")
