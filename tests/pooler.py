@@ -12,7 +12,7 @@ import struct
 import subprocess
 import tempfile
 from collections import deque
-from collections.abc import Generator, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from selectors import EVENT_READ, DefaultSelector
@@ -75,15 +75,21 @@ class _Session:
 
     def __init__(self, path: str, values: dict[str, str]) -> None:
         self.socket = socket.socket(socket.AF_UNIX)
+        self.greeting = b""
+        try:
+            self.is_refused = self._begin(path, values) == b"E"
+        except (OSError, _Closed):
+            self.close()
+            raise
+
+    def _begin(self, path: str, values: dict[str, str]) -> bytes:
         self.socket.connect(path)
         self.socket.sendall(_startup(values))
-        self.greeting = b""
-        self.is_refused = False
         kind = b""
         while kind not in {b"Z", b"E"}:
             kind, said = _message(self.socket)
             self.greeting += said
-        self.is_refused = kind == b"E"
+        return kind
 
     def close(self) -> None:
         self.socket.close()
@@ -103,31 +109,35 @@ class StandIn:
         self._idle: dict[tuple[str, str], deque[_Session]] = {}
         self._lock = Lock()
         self._clients: list[socket.socket] = []
-        Thread(target=self._accept, daemon=True).start()
+        self._threads: list[Thread] = []
+        self._start(self._accept)
 
     def close(self) -> None:
         """End every connection."""
         with suppress(OSError):
             self._listener.shutdown(socket.SHUT_RDWR)
         self._listener.close()
-        with self._lock:
-            clients, idle = self._clients, self._idle
-            self._idle = {}
-        for client in clients:
+        self._threads[0].join()
+        for client in self._clients:
             with suppress(OSError):
                 client.shutdown(socket.SHUT_RDWR)
-        for sessions in idle.values():
+        for thread in self._threads:
+            thread.join()
+        for sessions in self._idle.values():
             for session in sessions:
                 session.close()
+
+    def _start(self, work: Callable[..., None], *given: socket.socket) -> None:
+        self._threads.append(Thread(target=work, args=given, daemon=True))
+        self._threads[-1].start()
 
     def _accept(self) -> None:
         with suppress(OSError):
             while True:
                 client, _ = self._listener.accept()
                 client.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-                with self._lock:
-                    self._clients.append(client)
-                Thread(target=self._serve, args=(client,), daemon=True).start()
+                self._clients.append(client)
+                self._start(self._serve, client)
 
     def _serve(self, client: socket.socket) -> None:
         with suppress(OSError, _Closed), client:

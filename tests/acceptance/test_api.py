@@ -13,8 +13,10 @@ from pathlib import Path
 
 import httpx
 import pytest
+from typer.testing import CliRunner
 
 from sublife.events.store.upgrade import upgrade
+from sublife.scheduler.cli import app
 from tests.scale import IS_FULL, sized
 
 CHECKS = (
@@ -59,8 +61,9 @@ class Running:
 
 def sublife(*words: str) -> str:
     """Run a command and return what it prints."""
-    command = [sys.executable, "-m", "sublife.scheduler", *words]
-    return subprocess.run(command, check=True, capture_output=True, text=True).stdout.strip()
+    done = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert done.exit_code == 0, done.output
+    return done.stdout.strip()
 
 
 def free_port() -> int:

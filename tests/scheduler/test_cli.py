@@ -18,6 +18,7 @@ from sublife.events.store import Store
 from sublife.scheduler.cli import app
 from sublife.scheduler.clock import SimulatedClock
 from sublife.scheduler.rulebook import rules
+from tests.scale import sized
 
 Write = Callable[..., Path]
 ROOT = Path(__file__).parents[2]
@@ -443,7 +444,8 @@ class TestSchema:
 
         assert printed["$schema"] == "https://json-schema.org/draft/2020-12/schema"
 
-    @pytest.mark.parametrize("path", SCENARIOS, ids=lambda path: path.stem)
+    @pytest.mark.soak
+    @pytest.mark.parametrize("path", SCENARIOS[:: sized(4, 1)], ids=lambda path: path.stem)
     def test_it_accepts_every_scenario(self, schema: Draft202012Validator, path: Path) -> None:
         """What the engine replays, an editor accepts."""
         assert _faults(schema, path.read_text(encoding="utf-8")) == []

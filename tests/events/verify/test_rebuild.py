@@ -38,6 +38,7 @@ from sublife.lifecycle.subscription.model import (
     Upgrade,
 )
 from sublife.scheduler.clock import SimulatedClock
+from tests.scale import sized
 
 if TYPE_CHECKING:
     from tests.events.conftest import Desk
@@ -431,6 +432,7 @@ def _submitted(store: Store, event: Event) -> bool:
             return submit(store, event).accepted
 
 
+@pytest.mark.soak
 def test_memory_stays_flat_however_long_the_history_is(
     shared_url: str, open_desk: Callable[..., "Desk"]
 ) -> None:
@@ -438,7 +440,7 @@ def test_memory_stays_flat_however_long_the_history_is(
     store = open_desk(shared_url).store
     peaks: list[int] = []
     verify(store, rebuild=True)
-    for count in (2_000, 10_000):
+    for count in sized((2_000, 6_000), (2_000, 10_000)):
         _fill(store, f"tenant-{count}", count)
         peaks.append(_peak(store, f"tenant-{count}", count))
 
