@@ -18,10 +18,7 @@ from sqlmodel import Session
 from examples.backend.billing import book
 from examples.backend.settings import Settings
 from examples.backend.transaction import Backend
-from sublife.events.intake import Settled, settle
-from sublife.events.store import Store, StoreError
-from sublife.lifecycle.model import iso
-from sublife.scheduler.clock import SystemClock
+from sublife import Settled, Store, StoreError, SystemClock, iso, settle
 
 PART = 1000
 """Events of one transaction: enough to be fast, few enough to hold no lock for long."""

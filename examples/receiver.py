@@ -14,11 +14,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 
 from standardwebhooks import Webhook, WebhookVerificationError
 
-from sublife.events.outbox import Endpoint, add_endpoint
-from sublife.events.outbox.endpoint import new_secret
-from sublife.events.store import Store
-from sublife.events.store.delivery import UnknownConsumerError
-from sublife.scheduler.clock import SystemClock
+from sublife import Endpoint, Store, SystemClock, UnknownConsumerError, add_endpoint, new_secret
 
 NAME = "receiver"
 

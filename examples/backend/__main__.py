@@ -5,7 +5,7 @@ import uvicorn
 from examples.backend.api import create_app
 from examples.backend.settings import Settings
 from examples.backend.transaction import Backend
-from sublife.scheduler.clock import SystemClock
+from sublife import SystemClock
 
 
 def main() -> None:

@@ -18,20 +18,27 @@ from examples.backend.billing import UnknownCustomerError, ask, balance
 from examples.backend.problem import add_problems, refused
 from examples.backend.tables import Customer, InvoiceLine, Sale
 from examples.backend.transaction import Backend
-from sublife.events.intake import Outcome
-from sublife.events.permission import allowed, as_of
-from sublife.events.store import Due, Entry, Page, Store
-from sublife.events.tables import SubjectRow
-from sublife.lifecycle.dates import Billing, Term
-from sublife.lifecycle.machine import UnknownSubjectError
-from sublife.lifecycle.model import Event, Refusal, iso
-from sublife.lifecycle.subscription.model import (
+from sublife import (
+    Billing,
     ChangeSeats,
+    Due,
+    Entry,
+    Event,
+    Outcome,
+    Page,
     Price,
     Product,
     Purchase,
+    Refusal,
+    Store,
+    SubjectRow,
     Subscription,
     Suspend,
+    Term,
+    UnknownSubjectError,
+    allowed,
+    as_of,
+    iso,
 )
 
 router = APIRouter()

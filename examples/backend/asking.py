@@ -8,8 +8,10 @@ from uuid import NAMESPACE_URL, uuid5
 from fastapi import Depends, Header, HTTPException, Request
 
 from examples.backend.transaction import Backend
-from sublife.lifecycle.model import EMPTY, Actor, ActorKind, Event, Payload
+from sublife import Actor, ActorKind, Event, Payload
 
+NOTHING = Payload()
+"""What a request says that has nothing to say."""
 _ETAG = re.compile(r'(?:W/)?"?(\d+)"?')
 
 
@@ -37,7 +39,7 @@ class Asking:
     user: str
     expected_version: int | None
 
-    def event(self, name: str, subscription: str, data: Payload = EMPTY) -> Event:
+    def event(self, name: str, subscription: str, data: Payload = NOTHING) -> Event:
         """Return the event this request is: its id is the client's key."""
         actor = Actor(ActorKind.USER, self.user)
         return Event(self.key, name, subscription, self.backend.clock.now(), actor, data)

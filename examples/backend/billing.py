@@ -6,10 +6,7 @@ from decimal import Decimal
 from sqlmodel import Session, col, select
 
 from examples.backend.tables import Customer, InvoiceLine, Sale
-from sublife.events.intake import Outcome, submit
-from sublife.events.store import Store
-from sublife.lifecycle.model import Event
-from sublife.lifecycle.subscription.model import Price, Purchase
+from sublife import Event, Outcome, Price, Purchase, Store, submit
 
 
 class CreditLimitError(Exception):

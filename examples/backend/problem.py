@@ -7,16 +7,18 @@ from fastapi import FastAPI, Request
 from fastapi.responses import JSONResponse
 
 from examples.backend.billing import CreditLimitError, UnknownCustomerError
-from sublife.events.intake import EventIdTakenError, StaleVersionError
-from sublife.events.store import (
+from sublife import (
     ConflictError,
     CursorError,
+    EventIdTakenError,
     LimitError,
     LockedError,
+    ModelError,
+    Refusal,
+    StaleVersionError,
     StoreError,
+    UnknownSubjectError,
 )
-from sublife.lifecycle.machine import UnknownSubjectError
-from sublife.lifecycle.model import ModelError, Refusal
 
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
     CreditLimitError: (409, "CREDIT_LIMIT"),

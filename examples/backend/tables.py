@@ -5,7 +5,7 @@ from decimal import Decimal
 
 from sqlmodel import Field, SQLModel
 
-from sublife.events.tables import ExactAmount, UtcDateTime
+from sublife import ExactAmount, UtcDateTime
 
 
 class Customer(SQLModel, table=True):

@@ -8,7 +8,7 @@ from sqlalchemy.exc import DBAPIError
 from sqlmodel import Session, SQLModel
 
 from examples.backend.settings import Settings
-from sublife.events.store import Clock, ConflictError, Store
+from sublife import Clock, ConflictError, Store
 
 T = TypeVar("T")
 ATTEMPTS = 5
