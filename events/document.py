@@ -167,7 +167,7 @@ def _timestamp(loader: Any, node: yaml.ScalarNode) -> object:
         if isinstance(found, datetime) and found.tzinfo is not None:
             found.astimezone(UTC)
     except (ValueError, OverflowError) as error:
-        problem = f'"{text}" is no date or instant ({error}); mend the date or number'
+        problem = f'"{text}" is no date or instant ({error}); fix the date or number'
         raise _wrong(problem, node) from None
     return found
 
@@ -334,7 +334,7 @@ def _yaml_fault(error: yaml.YAMLError, text: str) -> tuple[int, str]:
     mark = getattr(error, "problem_mark", None) or getattr(error, "context_mark", None)
     position = getattr(error, "position", None)
     problem = getattr(error, "problem", None) or getattr(error, "reason", None) or str(error)
-    remedy = "" if "; " in problem else "; mend the YAML there"
+    remedy = "" if "; " in problem else "; fix the YAML there"
     line = mark.line + 1 if mark else 0
     if isinstance(position, int) and not mark:
         line = text.count("\n", 0, position) + 1

@@ -237,7 +237,7 @@ def _deliveries(look: _Look) -> Found:
     for each in health.dead():
         whose = f"{each.number} deliveries of tenant {each.tenant} to {each.consumer}"
         again = f"sublife deliveries resend {each.consumer} --dead --tenant {each.tenant}"
-        remedy = f"mend the receiver, then: {again}"
+        remedy = f"fix the receiver, then: {again}"
         yield f"{whose} were given up, the first at {_at(each.since)}", remedy
 
 

@@ -85,7 +85,7 @@ def _held(store: Store, subject: str, at: datetime) -> Held:
         held = held_at(tx, subject, at)
     if held is None:
         raise UnknownSubjectError(
-            f"{subject} does not exist at {iso(at)}; create it first, or mend the id"
+            f"{subject} does not exist at {iso(at)}; create it first, or fix the id"
         )
     return held
 

@@ -216,7 +216,7 @@ def adopted(
     scheduled, next_charge = _read_scheduled(reader), _read_next_charge(reader)
     batches = _batches(reader, quantity or 0, starts_on or at.date(), policy, at)
     if starts_on is not None and ends_on is not None and ends_on < starts_on:
-        reader.fault("commitmentEndDate", f"{ends_on} is before the term starts; mend one of them")
+        reader.fault("commitmentEndDate", f"{ends_on} is before the term starts; fix one of them")
     if reader.faults or not (state and term and billing and starts_on and ends_on and created_at):
         raise ResourceError(reader.faults)
     anchor_on, terms = _anchor(created_at.date(), starts_on, ends_on, term)

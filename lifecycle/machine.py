@@ -248,7 +248,7 @@ def _cell(
     if snapshot is None and known:
         raise UnknownSubjectError(
             f"{lifecycle.name} {event.subject} does not exist; {event.name} needs one that does. "
-            f"Create it first, or mend the id"
+            f"Create it first, or fix the id"
         )
     if not known:
         raise UnknownEventError(

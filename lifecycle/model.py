@@ -309,7 +309,7 @@ def evolved(snapshot: S, **changes: object) -> S:
     values = snapshot.__dict__.copy()
     for name, value in changes.items():
         if name not in known:
-            raise ModelError(f"{shape.__name__} has no {name}; mend the name")
+            raise ModelError(f"{shape.__name__} has no {name}; fix the name")
         if value == getattr(shape, name, _NEEDED):
             values.pop(name, None)
         else:

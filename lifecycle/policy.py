@@ -446,9 +446,7 @@ class _Checker:
             )
         for index, span in enumerate(spans):
             if span.start is not None and span.end is not None and span.end <= span.start:
-                self._fault(
-                    (*path, index), 'overlap: it ends before it starts; mend "from" or "to"'
-                )
+                self._fault((*path, index), 'overlap: it ends before it starts; fix "from" or "to"')
         for index in range(1, len(spans)):
             end, start = spans[index - 1].end, spans[index].start
             at: Path = (*path, index)
@@ -509,7 +507,7 @@ class _Checker:
     ) -> None:
         for name in given:
             if name not in known:
-                self._fault((*path, name), f'unknown {word} "{name}"; remove it or mend its name')
+                self._fault((*path, name), f'unknown {word} "{name}"; remove it or fix its name')
         for name in known:
             if name not in given:
                 self._fault(path, f'{word} "{name}" is missing; add it')

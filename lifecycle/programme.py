@@ -181,7 +181,7 @@ def _enrol(case: Case[Programme, Enrol]) -> Effect[Programme]:
     if case.event.subject != expected:
         raise ModelError(
             f"the programme of {ask.partner} for {ask.customer} has the id {expected}, "
-            f"not {case.event.subject}; mend it"
+            f"not {case.event.subject}; fix it"
         )
     subject = Programme(
         id=expected,

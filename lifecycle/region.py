@@ -93,7 +93,7 @@ def _read(
     start = instant((*place, "from"), entry.get("from")) or _ALWAYS
     end = instant((*place, "to"), entry.get("to")) or _FOR_EVER
     if end <= start:
-        report(place, 'it ends before it starts; mend "from" or "to"')
+        report(place, 'it ends before it starts; fix "from" or "to"')
     countries = str(entry.get("countries") or "").split()
     if not countries:
         report(place, '"countries" is missing; list their codes, such as US UM')

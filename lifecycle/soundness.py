@@ -38,10 +38,10 @@ def _unknown(lifecycle: Lifecycle) -> Iterator[str]:
     for rule in lifecycle.rules:
         for name in (*map(str, rule.sources), str(rule.to or ABSENT)):
             if name not in states:
-                yield f"{rule.event} names a state {name} that there is not; mend the name"
+                yield f"{rule.event} names the unknown state {name}; fix the name"
     for name in sorted(map(str, lifecycle.final)):
         if name not in states:
-            yield f"the final state {name} is no state; mend the name"
+            yield f"the final state {name} is unknown; fix the name"
 
 
 def _unreachable(lifecycle: Lifecycle) -> Iterator[str]:

@@ -93,7 +93,7 @@ def _packs(files: list[Path]) -> tuple[list[Policy], list[Finding]]:
         try:
             packs.append(load_pack(str(path)))
         except DocumentError as error:
-            remedy = "mend the file before a daemon or host loads it again"
+            remedy = "fix the file before a daemon or host loads it again"
             broken.append(Finding("policy", str(error), remedy))
     return packs, broken
 

@@ -200,7 +200,7 @@ def _read(config: Path) -> dict[str, Any]:
         raise SettingsError(f"{where} {error}") from error
     except tomllib.TOMLDecodeError as error:
         raise SettingsError(
-            f"{name} is no TOML: {clear(str(error), _LINE)}; mend that line"
+            f"{name} is no TOML: {clear(str(error), _LINE)}; fix that line"
         ) from error
     except RecursionError as error:
         raise SettingsError(

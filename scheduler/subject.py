@@ -110,7 +110,7 @@ def _look(store: Store, subject: str) -> _Looked:
         raise broken[0]
     if not history:
         raise UnknownSubjectError(
-            f"tenant {store.tenant} has no subject {subject}, and no event on it; mend the id, or "
+            f"tenant {store.tenant} has no subject {subject}, and no event on it; fix the id, or "
             "say which --tenant"
         )
     lifecycle = history[-1][0].event.lifecycle

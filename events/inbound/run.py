@@ -197,4 +197,4 @@ def _verdict(row: Row, target: Target) -> Verdict:
     except (ModelError, IntakeError, ValueError) as error:
         return unmapped(str(error))
     except OverflowError:
-        return unmapped("has a date beyond the calendar; mend it")
+        return unmapped("has a date beyond the calendar; fix it")

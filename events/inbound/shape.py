@@ -60,7 +60,7 @@ def order_lines(order: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
 def unknown(row: Row) -> str:
     """Return why a row of no known shape is none."""
     if not is_storable(row.fields):
-        return "has a text with U+0000 or half a character, which no database keeps; mend it"
+        return "has a text with U+0000 or half a character, which no database keeps; fix it"
     known = ", ".join(shape.value for shape in Shape if shape is not Shape.UNKNOWN)
     if set(row.fields) == {"value"}:
         return f"is no resource but a plain value; expected is one of {known}"

@@ -31,7 +31,7 @@ def closure(audit: Audit, tenant: str, roots: Sequence[str]) -> dict[str, Subjec
     for root in roots:
         if root not in found:
             raise UnknownSubjectError(
-                f"tenant {tenant} has no subject {root}; mend the id, or name its tenant"
+                f"tenant {tenant} has no subject {root}; fix the id, or name its tenant"
             )
     fresh = dict(found)
     while fresh:

@@ -25,7 +25,7 @@ from sublife.events.store.sqlite import path_of_connection
 _RETRY = {"23505", "40001", "40P01", "55P03"}
 """PostgreSQL: unique violation, serialization failure, deadlock, lock not available."""
 _WHOLE = {"40001", "40P01"}
-"""PostgreSQL: what no savepoint mends, since the locks or the snapshot stay."""
+"""PostgreSQL: what no savepoint fixes, since the locks or the snapshot stay."""
 _GONE = {"57P01", "57P02", "57P03"}
 """PostgreSQL: shut down by an administrator, crashed, not yet started."""
 _FULL = {"53100", "54000"}

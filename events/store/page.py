@@ -51,7 +51,7 @@ def bounded(limit: int) -> int:
         LimitError: it is below 1 or above `MOST`.
     """
     if not 1 <= limit <= MOST:
-        raise LimitError(f"a page of {limit} rows cannot be; give a limit from 1 to {MOST}")
+        raise LimitError(f"limit must be between 1 and {MOST:,}, not {limit:,}")
     return limit
 
 

@@ -203,7 +203,7 @@ def show(subscription: str, backend: TheBackend) -> JSONResponse:
     def work(session: Session, store: Store) -> JSONResponse:
         sale, found = session.get(Sale, subscription), as_of(store, subscription)
         if sale is None or not isinstance(found, Subscription):
-            raise UnknownSubjectError(f"no subscription {subscription}; mend the id")
+            raise UnknownSubjectError(f"no subscription {subscription}; fix the id")
         body = {
             "id": sale.id,
             "customer": sale.customer,

@@ -89,7 +89,7 @@ def objections(question: Question) -> Iterator[Refusal]:
 
 
 def lasting_objection(question: Question) -> Refusal | None:
-    """Return what stands against a schedule already, since no time will mend it (LEG-21)."""
+    """Return what stands against a schedule already, since no time will fix it (LEG-21)."""
     for part in question.migration.parts:
         legacy = question.legacy(part)
         if legacy is None:

@@ -40,7 +40,7 @@ FIRST, LAST = datetime(1970, 1, 1, tzinfo=UTC), datetime(2999, 12, 31, tzinfo=UT
 
 def _written_out(at: object) -> object:
     if not (isinstance(at, str) and _OF_OUR_TIMES.match(at)):
-        raise ValueError("an instant is written such as 2024-10-01T00:00:00Z; mend it")
+        raise ValueError("an instant is written such as 2024-10-01T00:00:00Z; fix it")
     return at
 
 
@@ -50,7 +50,7 @@ def _of_our_times(at: datetime) -> datetime:
     except OverflowError:
         at = datetime.min.replace(tzinfo=UTC)
     if not FIRST <= at <= LAST:
-        raise ValueError(f"an instant lies between {FIRST.year} and {LAST.year}; mend the date")
+        raise ValueError(f"an instant lies between {FIRST.year} and {LAST.year}; fix the date")
     return at
 
 

@@ -93,7 +93,7 @@ class _Answer:
 
 
 _OUT_OF_RANGE = _Answer(
-    422, "OUT_OF_RANGE", "a date or a figure is beyond what can be reckoned with; mend it"
+    422, "OUT_OF_RANGE", "a date or a figure is beyond what can be reckoned with; fix it"
 )
 ANSWERS: Mapping[type[Exception], _Answer] = {
     UnknownSubjectError: _Answer(404, "UNKNOWN_SUBJECT"),
@@ -293,7 +293,7 @@ def message(error: Mapping[str, Any]) -> str:
     """Return what pydantic found, with the value and what to do."""
     match error["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return "unknown field; remove it or mend its name"
+            return "unknown field; remove it or fix its name"
         case "missing" | "missing_argument":
             return "is missing; add it"
         case "value_error":

@@ -47,7 +47,7 @@ class Server:
 
         Raises:
             ListenError: others than this machine could reach it and there is no token yet, or the
-                address cannot be listened at.
+                server cannot listen on the address.
         """
         if not self.interface.is_local and self.interface.store.tokens.is_empty():
             raise ListenError(
@@ -86,7 +86,7 @@ class Server:
     def _no(self, error: OSError) -> ListenError:
         why = error.strerror or str(error)
         return ListenError(
-            f"{shown_address(f'{self.host}:{self.port}')} cannot be listened at: {why}; choose "
+            f"cannot listen on {shown_address(f'{self.host}:{self.port}')}: {why}; choose "
             "another address or port"
         )
 

@@ -1,7 +1,7 @@
 """Watches the system clock: what jumps or runs ahead is told, and nothing is settled early by it.
 
-A clock that is behind makes things late, which the next beat mends. One that is ahead would make
-them early, which nothing mends; so while it is ahead nothing is settled. The witness is the clock
+A clock that is behind makes things late, which the next beat fixes. One that is ahead would make
+them early, which nothing fixes; so while it is ahead nothing is settled. The witness is the clock
 of the database where it has one, else the steady time that has passed since the beat before.
 """
 

@@ -28,7 +28,7 @@ def _steps(loc: tuple[str | int, ...]) -> tuple[str | int, ...]:
 def _message(error: Any) -> str:
     match error["type"]:
         case "extra_forbidden" | "unexpected_keyword_argument":
-            return "unknown key; remove it or mend its name"
+            return "unknown key; remove it or fix its name"
         case "missing":
             return "is missing; add it"
         case "value_error":

@@ -25,7 +25,7 @@ def find(paths: list[Path]) -> list[Path]:
         elif path.is_file():
             found.append(path)
         else:
-            raise DocumentError(str(path), [(0, "does not exist; mend the path")])
+            raise DocumentError(str(path), [(0, "does not exist; fix the path")])
     return list(dict.fromkeys(found))
 
 

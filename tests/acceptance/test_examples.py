@@ -262,7 +262,7 @@ class TestRolledBack:
         ]
 
     def test_a_key_that_was_rolled_back_was_never_used(self, client: Client) -> None:
-        """The client mends its request and sends it with the same key."""
+        """The client fixes its request and sends it with the same key."""
         client.sell(seats=10_000, key="sale")
 
         answer = client.sell(seats=10, key="sale")

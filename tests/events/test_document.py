@@ -72,21 +72,21 @@ class TestFaults:
     @pytest.mark.parametrize(
         ("text", "line", "words"),
         [
-            pytest.param("a: 1\nb: [1, 2\nc: 3\n", 3, "mend the YAML there", id="open bracket"),
-            pytest.param("a: 1\n\tb: 2\n", 2, "mend the YAML there", id="tab"),
-            pytest.param('a: 1\nb: "x\n', 3, "mend the YAML there", id="open quote"),
+            pytest.param("a: 1\nb: [1, 2\nc: 3\n", 3, "fix the YAML there", id="open bracket"),
+            pytest.param("a: 1\n\tb: 2\n", 2, "fix the YAML there", id="tab"),
+            pytest.param('a: 1\nb: "x\n', 3, "fix the YAML there", id="open quote"),
             pytest.param("a: 1\nb: 2\na: 3\n", 3, 'key "a" stands twice', id="key twice"),
             pytest.param("a:\n  b: 1\n  b: 2\n", 3, 'key "b" stands twice', id="nested key twice"),
             pytest.param("x:\n - {b: 1, b: 2}\n", 2, 'key "b" stands twice', id="inline key twice"),
             pytest.param("a: 1\nb: .inf\n", 2, "is no decimal number", id="infinity"),
             pytest.param("a: 1\nb: .nan\n", 2, "is no decimal number", id="not a number"),
             pytest.param("a: 1\nb: !!python/none x\n", 2, "leave it out", id="foreign tag"),
-            pytest.param("a: *b\n", 1, "mend the YAML there", id="unknown alias"),
+            pytest.param("a: *b\n", 1, "fix the YAML there", id="unknown alias"),
             pytest.param("- a\n- b\n", 1, "must be a mapping", id="a list"),
             pytest.param("", 1, "must be a mapping", id="nothing"),
-            pytest.param("a: 1\n---\na: 2\n", 2, "mend the YAML there", id="two documents"),
-            pytest.param("a: 1\nb: 2026-02-30\n", 2, "mend the date", id="no such day"),
-            pytest.param("a: 1\n? [x]\n: 2\n", 2, "mend the YAML there", id="a list as a key"),
+            pytest.param("a: 1\n---\na: 2\n", 2, "fix the YAML there", id="two documents"),
+            pytest.param("a: 1\nb: 2026-02-30\n", 2, "fix the date", id="no such day"),
+            pytest.param("a: 1\n? [x]\n: 2\n", 2, "fix the YAML there", id="a list as a key"),
         ],
     )
     def test_a_mistake_is_told_with_its_line(self, text: str, line: int, words: str) -> None:

@@ -50,8 +50,8 @@ def _refused(text: str) -> str:
         (".nan", "is no decimal number"),
         ("[" * 100 + "]" * 100, "nested too deeply; 64 levels are the most"),
         ('"\\0"', "has the character U+0000; take it out"),
-        ("{b c, d: e: f}", "mend the YAML there"),
-        ("{b: [c, d}", "mend the YAML there"),
+        ("{b c, d: e: f}", "fix the YAML there"),
+        ("{b: [c, d}", "fix the YAML there"),
     ],
     ids=lambda each: each[:30],
 )

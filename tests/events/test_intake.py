@@ -669,7 +669,7 @@ class TestStuck:
     def test_a_stuck_subject_stays_due_and_moves_when_it_can(
         self, desk: "Desk", monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Once mended, it has the history it would have had."""
+        """Once fixed, it has the history it would have had."""
         desk.sell("s1", autorenew=False)
         monkeypatch.setattr(work, "decide", failing_for("s1"))
         desk.wake(TERM_END + 40 * DAY)

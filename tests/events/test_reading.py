@@ -114,7 +114,9 @@ class TestPages:
     def test_a_page_has_1_to_10000_rows(self, desk: "Desk", limit: int) -> None:
         """Memory stays flat, and an empty page would lead nowhere."""
         for ask in QUESTIONS.values():
-            with pytest.raises(LimitError, match=f"{limit} rows cannot be; give a limit from 1"):
+            with pytest.raises(
+                LimitError, match=f"limit must be between 1 and 10,000, not {limit:,}"
+            ):
                 ask(desk.store)(limit=limit)
             assert ask(desk.store)(limit=10_000) == ask(desk.store)(limit=1) == ()
 

@@ -454,7 +454,7 @@ class TestFaults:
         assert [fault.path for fault in caught.value.faults] == [path]
 
     def test_all_faults_are_told_at_once(self) -> None:
-        """Nobody mends an export one fault at a time."""
+        """Nobody fixes an export one fault at a time."""
         fields = _sample(status="sleeping", termDuration="P2Y", quantity=0, creationDate="once")
 
         with pytest.raises(ResourceError) as caught:

@@ -383,7 +383,7 @@ def test_an_unknown_subject_is_a_mistake_that_names_it_and_the_remedy(policy: Po
     message = str(caught.value)
     assert "s9 does not exist" in message
     assert "suspend" in message
-    assert "Create it first, or mend the id" in message
+    assert "Create it first, or fix the id" in message
 
 
 def test_a_request_of_the_wrong_shape_is_a_mistake_that_names_both_shapes(
@@ -427,7 +427,7 @@ def test_a_copy_takes_the_names_of_its_shape_and_no_other() -> None:
 
     assert evolved(snapshot, **changes) == Snapshot(**{**values, **changes})
     assert snapshot.version == 0
-    with pytest.raises(ModelError, match="Snapshot has no stat; mend the name"):
+    with pytest.raises(ModelError, match="Snapshot has no stat; fix the name"):
         evolved(snapshot, version=7, stat="disabled")
 
 

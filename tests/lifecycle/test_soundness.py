@@ -119,14 +119,14 @@ def test_a_sound_toy_has_no_faults() -> None:
         pytest.param(
             replace(TOY, rules=(SOW, WATER, WITHER, replace(WATER, sources=("stone",), to="moss"))),
             [
-                "water names a state stone that there is not; mend the name",
-                "water names a state moss that there is not; mend the name",
+                "water names the unknown state stone; fix the name",
+                "water names the unknown state moss; fix the name",
             ],
             id="states that there are not",
         ),
         pytest.param(
             replace(TOY, final=frozenset({"dead", "burnt"})),
-            ["the final state burnt is no state; mend the name"],
+            ["the final state burnt is unknown; fix the name"],
             id="a final state that there is not",
         ),
     ],

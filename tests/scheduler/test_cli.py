@@ -194,7 +194,7 @@ class TestReplay:
         said = Said("replay", tmp_path / "missing.yaml")
 
         assert said.status == 2
-        assert "missing.yaml: does not exist; mend the path" in said.complaints
+        assert "missing.yaml: does not exist; fix the path" in said.complaints
 
     def test_an_empty_folder_is_status_2(self, tmp_path: Path) -> None:
         """Nothing replayed is not everything held."""

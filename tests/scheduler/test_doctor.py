@@ -77,7 +77,7 @@ def test_a_sound_database_is_fine(store: Store, database: str, sublife: Sublife)
 
 
 def test_nothing_is_changed(lapsing: str, sublife: Sublife) -> None:
-    """To look is not to mend."""
+    """To look is not to fix."""
     store = Store.open(lapsing, clock=SystemClock())
     before = store.digest()
 
@@ -217,7 +217,7 @@ def test_a_pack_that_ends_with_nothing_after_it_is_found(
     assert check == "policy"
     assert "gap: nothing holds after it" in says
     assert "gap.yaml" in says
-    assert remedy == "mend the file before a daemon or host loads it again"
+    assert remedy == "fix the file before a daemon or host loads it again"
 
 
 @pytest.mark.parametrize(("days", "is_told"), [(30, False), (32, True)])

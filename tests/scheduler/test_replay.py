@@ -756,13 +756,13 @@ class TestStores:
         assert (result.timeline, result.digest) == ((), "")
 
     def test_what_a_file_says_now_is_what_is_replayed(self, write: Write, sale: str) -> None:
-        """A file that is mended between two replays is read again."""
+        """A file that is fixed between two replays is read again."""
         wrong = replay_file(write(sale.replace("state: suspended", "state: active")))
 
-        mended = replay_file(write(sale))
+        fixed = replay_file(write(sale))
 
         assert [difference.where for difference in wrong.differences] == ["step 3, state"]
-        assert mended.held
+        assert fixed.held
 
     def test_the_history_stays_in_the_store(self, store: Store, sale: str) -> None:
         """In a tenant named by the scenario."""

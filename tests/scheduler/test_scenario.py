@@ -32,7 +32,7 @@ RESOURCE = {
 
 
 REMEDY = re.compile(
-    r"\b(use one of|did you mean|add|remove|mend|write|name|choose|put|give|there is)\b"
+    r"\b(use one of|did you mean|add|remove|fix|write|name|choose|put|give|there is)\b"
     r"|`sublife rules` lists them|the switches are|input should|should have at least|cannot be read"
 )
 
@@ -56,7 +56,7 @@ class Mistake(NamedTuple):
 
 
 MISTAKES = (
-    Mistake("unknown key at the top", "by:", "buy:", "buy:", ("buy", "unknown key", "mend")),
+    Mistake("unknown key at the top", "by:", "buy:", "buy:", ("buy", "unknown key", "fix")),
     Mistake(
         "unknown key in a step", "do: suspend", "does: suspend", "does:", ("does", "unknown key")
     ),
@@ -351,7 +351,7 @@ MISTAKES = (
     Mistake("an actor of no kind", "{user: amy}", "{partner: contoso}", "by:", ("exactly one",)),
     Mistake("an unknown role", "{user: amy}", "{user: amy, role: boss}", "role:", ("'boss'",)),
     Mistake("no steps", "steps:", "steps: []\nexpect:\n  refusals: []\n#", "steps:", ("[]",)),
-    Mistake("bad YAML", "rules: [SUB-02", "rules: [[SUB-02", "by:", ("mend the YAML",)),
+    Mistake("bad YAML", "rules: [SUB-02", "rules: [[SUB-02", "by:", ("fix the YAML",)),
     Mistake(
         "a key twice", "by: {user: amy}", "by: {user: amy}\nby: bob", "by: bob", ("twice", "remove")
     ),
@@ -376,7 +376,7 @@ class TestMistakes:
     def test_a_mistake_is_told_with_line_value_and_remedy(
         self, sale: str, mistake: Mistake
     ) -> None:
-        """A person can mend the file from the message alone."""
+        """A person can fix the file from the message alone."""
         assert mistake.old in sale
         text = sale.replace(mistake.old, mistake.new, 1)
         if mistake.name == "no steps":
@@ -401,7 +401,7 @@ class TestMistakes:
         assert len(_faults(text)) == 1
 
     def test_all_mistakes_are_told_at_once_in_the_order_of_their_lines(self, sale: str) -> None:
-        """Nobody mends a file one fault at a time."""
+        """Nobody fixes a file one fault at a time."""
         text = (
             sale.replace("SUB-02", "SUB-22")
             .replace("subscription-provisioned", "subscription-ready")
@@ -619,7 +619,7 @@ class TestFinding:
 
     def test_a_path_that_does_not_exist_is_told(self, tmp_path: Path) -> None:
         """With its name and what to do."""
-        with pytest.raises(DocumentError, match=r"missing\.yaml: does not exist; mend the path"):
+        with pytest.raises(DocumentError, match=r"missing\.yaml: does not exist; fix the path"):
             find([tmp_path / "missing.yaml"])
 
     def test_a_folder_without_scenarios_is_told(self, tmp_path: Path) -> None:

@@ -76,7 +76,7 @@ def test_with_names_every_event_is_a_line(play: Play) -> None:
 
 
 def test_what_did_not_hold_is_shown_with_its_names(play: Play) -> None:
-    """Whoever mends a scenario needs them."""
+    """Whoever fixes a scenario needs them."""
     told = "\n".join(lines(play(LAPSE.replace("BAD_STATE", "TERM_ENDED"))))
 
     assert "FAILED" in told

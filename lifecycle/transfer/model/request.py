@@ -27,7 +27,7 @@ class RecordAgreement(Payload):
     def __post_init__(self) -> None:
         names = [each.id for each in self.subscriptions]
         if len(set(names)) < len(names):
-            raise ModelError(f"subscriptions {', '.join(names)}: an id stands twice; mend one")
+            raise ModelError(f"subscriptions {', '.join(names)}: an id stands twice; fix one")
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,7 @@ def seen(store: Store, subject: str) -> None:
         UnknownSubjectError: it has not.
     """
     if store.get(subject) is None:
-        raise UnknownSubjectError(f"there is no subject {subject}; mend the id")
+        raise UnknownSubjectError(f"there is no subject {subject}; fix the id")
 
 
 def standing(store: Store, subject: str) -> Held:
@@ -76,7 +76,7 @@ def standing(store: Store, subject: str) -> Held:
     with store.preview() as tx:
         held = held_at(tx, subject, now)
     if held is None:
-        raise UnknownSubjectError(f"there is no subject {subject}; mend the id")
+        raise UnknownSubjectError(f"there is no subject {subject}; fix the id")
     return held
 
 

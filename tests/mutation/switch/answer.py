@@ -81,7 +81,7 @@ def recording(*facts: str, **values: Any) -> Change:
     def make(original: Any) -> Any:
         for fact in facts:
             if fact not in original:
-                raise SwitchError(f"there is no recording of {fact}; mend the entry")
+                raise SwitchError(f"there is no recording of {fact}; fix the entry")
         changed = {name: replace(original[name], **values) for name in facts}
         return MappingProxyType({**original, **changed})
 

@@ -42,7 +42,7 @@ def policies(changed: Callable[[Policy], Policy]) -> Change:
 
     def change(changes: Changes) -> None:
         if changed(load_pack()) == load_pack():
-            raise SwitchError("the policy pack is not changed; mend the entry")
+            raise SwitchError("the policy pack is not changed; fix the entry")
         changes.policies.append(changed)
 
     return change

@@ -26,7 +26,7 @@ Pairs: TypeAlias = dict[int, tuple[Any, Any]]
 
 
 class SwitchError(LookupError):
-    """What an entry names is not there (any more); mend the entry."""
+    """What an entry names is not there (any more); fix the entry."""
 
 
 @dataclass(slots=True)
@@ -155,7 +155,7 @@ def found(path: str) -> Place:
         if parts[-1] not in vars(owner or object):
             break
         return owner, parts[-1], cast("Any", vars(owner)[parts[-1]])
-    raise SwitchError(f"there is no sublife.{path}; mend the entry that names it")
+    raise SwitchError(f"there is no sublife.{path}; fix the entry that names it")
 
 
 def _rebuilt(lifecycle: Lifecycle, changes: Changes, pairs: Pairs, undo: list[Place]) -> Lifecycle:
@@ -173,7 +173,7 @@ def _rebuilt(lifecycle: Lifecycle, changes: Changes, pairs: Pairs, undo: list[Pl
     for change in [each for name, each in changes.rows if name == lifecycle.name]:
         changed = [change(row) for row in given]
         if all(new is old for new, old in zip(changed, given, strict=True)):
-            raise SwitchError(f"no row of {lifecycle.name} is changed; mend the entry")
+            raise SwitchError(f"no row of {lifecycle.name} is changed; fix the entry")
         given = [row for row in changed if row is not None]
     given += [row for name, row in changes.added if name == lifecycle.name]
     given = [_granting(row, changes) if isinstance(row, Closed) else row for row in given]

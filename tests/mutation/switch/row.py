@@ -54,7 +54,7 @@ def rows(lifecycle: str, changed: Callable[[Row], Row | None]) -> Change:
 
     def change(changes: Changes) -> None:
         if lifecycle not in LIFECYCLES:
-            raise SwitchError(f"there is no lifecycle {lifecycle}; mend the entry")
+            raise SwitchError(f"there is no lifecycle {lifecycle}; fix the entry")
         changes.rows.append((lifecycle, changed))
 
     return change

@@ -32,7 +32,7 @@ PURCHASE: dict[str, Any] = {
         ({"quantity": 2**31}, "/data/quantity", "2147483648 is above 2147483647"),
         ({"quantity": 10**400}, "/data/quantity", "is above 2147483647"),
         ({"quantity": 0}, "/data", "quantity 0 is below 1"),
-        ({"seats": 3}, "/data/seats", "unknown field; remove it or mend its name"),
+        ({"seats": 3}, "/data/seats", "unknown field; remove it or fix its name"),
         ({"term": "P9Y"}, "/data/term", "'P9Y': input should be 'P1M', 'P1Y' or 'P3Y'"),
         ({"customer": "a\x00b"}, "/data/customer", "has a character that no text can hold"),
         ({"customer": "x" * 501}, "/data/customer", "has more than 500 characters"),

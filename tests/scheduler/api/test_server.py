@@ -48,7 +48,7 @@ def test_ids_with_a_slash_arrive_as_they_were_sent(file_door: "Door") -> None:
     with Server(file_door.interface, "127.0.0.1:0") as server:
         answer = httpx.get(f"{server.url}/v1/subjects/a%2Fb", headers=headers)
 
-    assert answer.json()["detail"] == "there is no subject a/b; mend the id"
+    assert answer.json()["detail"] == "there is no subject a/b; fix the id"
 
 
 def test_an_address_that_others_can_reach_needs_a_token_first(file_door: "Door") -> None:
@@ -69,7 +69,7 @@ def test_an_address_that_is_taken_is_told(file_door: "Door") -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
         server = Server(file_door.interface, f"127.0.0.1:{port}")
-        with pytest.raises(ListenError, match=f"127.0.0.1:{port} cannot be listened at"):
+        with pytest.raises(ListenError, match=f"cannot listen on 127.0.0.1:{port}"):
             server.start()
 
 

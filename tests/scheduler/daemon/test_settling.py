@@ -162,7 +162,7 @@ class TestStuck:
     def test_a_stuck_subject_is_tried_again_after_a_minute(
         self, shop: "Shop", monkeypatch: pytest.MonkeyPatch
     ) -> None:
-        """Once mended, it needs nobody to say so."""
+        """Once fixed, it needs nobody to say so."""
         shop.sell("s1")
         shop.clock.move(TERM_END)
         looking = shop.settling()
