@@ -20,7 +20,7 @@ from sublife.events.store.error import (
     UnreachableError,
     damaged,
 )
-from sublife.events.store.file import address_of, path_of, read_only
+from sublife.events.store.file import address_of, demand_known, path_of, read_only
 from sublife.events.store.forked import demand_own, survive_fork
 from sublife.events.store.link import Link, of_sqlite, ours
 from sublife.events.store.secret import shown_address, shown_url
@@ -180,6 +180,7 @@ def begin_at_once(engine: Engine) -> Engine:
 def _address(url: str, *, reading: bool) -> URL:
     """Return the address of a SQLite database; one that only reads does not make its file."""
     address = address_of(url)
+    demand_known(address)
     path = path_of(address) if reading else None
     if path is None:
         return address

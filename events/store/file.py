@@ -22,6 +22,9 @@ _OF_THE_DRIVER = frozenset(
     {"timeout", "isolation_level", "detect_types", "check_same_thread", "cached_statements"}
 )
 """Parameters of an address that count without `uri=true`."""
+_OF_SQLITE = frozenset({"mode", "modeof", "cache", "psow", "nolock", "immutable", "vfs"})
+"""Those that SQLite itself takes of a URI."""
+_SHOWN = 40
 
 
 class Identity(NamedTuple):
@@ -114,6 +117,30 @@ def path_of(address: URL | str) -> Path | None:
     if name in {"", MEMORY} or given & {"mode=memory", "vfs=memdb"}:
         return None
     return Path.cwd() / name
+
+
+def demand_known(address: URL) -> None:
+    """Refuse a parameter that neither the driver nor SQLite takes: it would have no effect.
+
+    Args:
+        address: of a SQLite database.
+
+    Raises:
+        StoreError: there is one; the message does not repeat its value, which may be a password.
+    """
+    known = _OF_THE_DRIVER | _OF_SQLITE | {"uri"}
+    unknown = next((name for name in address.query if name not in known), None)
+    if unknown is not None:
+        raise StoreError(
+            f"the address of a SQLite file has the parameter {unknown[:_SHOWN]!a}, which SQLite "
+            f"does not take; leave it out, or use one of {', '.join(sorted(known))}"
+        )
+    of_sqlite = next((name for name in address.query if name in _OF_SQLITE), None)
+    if of_sqlite is not None and not _is_uri(address):
+        raise StoreError(
+            f"the address of a SQLite file has the parameter {of_sqlite}, which it takes of a URI "
+            f"alone; write sqlite:///file:NAME?{of_sqlite}=…&uri=true"
+        )
 
 
 def _is_uri(address: URL) -> bool:

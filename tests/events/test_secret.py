@@ -1,5 +1,7 @@
 """An address that is wrong is shown without its password."""
 
+import re
+
 import pytest
 from sqlalchemy import make_url
 
@@ -58,3 +60,21 @@ def test_an_address_of_any_length_is_shown_short(text: str) -> None:
 
 def test_a_long_address_is_shown_without_the_password_at_its_end() -> None:
     assert "s3cret" not in shown_address(f"postgresql://{'a' * 5_000}:s3cret@host/base")
+
+
+@pytest.mark.parametrize(
+    ("url", "remedy"),
+    [
+        ("sqlite:///a.db?password=s3cret", "has the parameter 'password', which SQLite does not"),
+        ("sqlite:///file:a.db?uri=true&key=s3cret", "has the parameter 'key'"),
+        ("sqlite:///a.db?prepare_threshold=none", "has the parameter 'prepare_threshold'"),
+        ("sqlite:///a.db?mode=ro", "write sqlite:///file:NAME?mode=…&uri=true"),
+    ],
+)
+@pytest.mark.parametrize("reading", [False, True])
+def test_a_parameter_without_an_effect_is_refused(url: str, remedy: str, reading: bool) -> None:
+    """SQLAlchemy would warn of it, with its value, and open another database than was meant."""
+    with pytest.raises(StoreError, match=re.escape(remedy)) as raised:
+        open_engine(url, reading=reading)
+
+    assert "s3cret" not in str(raised.value)
