@@ -24,7 +24,7 @@ Lifecycle = Annotated[
 ]
 By = Annotated[
     str | None,
-    typer.Option(help="Who asks for it; whoever runs the command if not given."),
+    typer.Option(help="Who asks for it; the user running the command if not given."),
 ]
 
 

@@ -37,7 +37,7 @@ def repair_command(
         list[Path] | None, typer.Option(help="A pack of your own that decided events.")
     ] = None,
     by: Annotated[
-        str | None, typer.Option(help="Who asks for it; whoever runs the command if not given.")
+        str | None, typer.Option(help="Who asks for it; the user running the command if not given.")
     ] = None,
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be written.")

@@ -147,7 +147,7 @@ class Sending:
 def _result(claimed: Claimed, answer: Answer, next_at: datetime | None, now: datetime) -> Result:
     """Return what becomes of a delivery after an answer.
 
-    One that is gone keeps its facts: whoever resumes the endpoint gets them, in order.
+    One that is gone keeps its facts: they go out, in order, once the endpoint is resumed.
     """
     if answer.is_accepted:
         return Result(claimed=claimed, status=Status.DELIVERED, status_code=answer.status)

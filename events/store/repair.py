@@ -45,7 +45,7 @@ class Repairing:
     """One subject in a transaction that nobody else changes it in.
 
     Args:
-        link: in a transaction that is committed by whoever began it.
+        link: in a transaction that the caller commits.
         tenant: whose subject it is.
         subject: id.
 

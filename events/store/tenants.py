@@ -139,7 +139,7 @@ class Tenants:
         """Return who has something due by *now*, inclusive, and when the next timer is due."""
         with self._source.reading() as link:
             rows = _OUTLOOK.rows(link, {"now": stored(now, link.dialect)})
-        # What is no instant is due as well: whoever settles then names the row.
+        # A value that is not an instant counts as due, so that settling names the row.
         waiting = [
             Waiting(row.tenant, instant_or(row.first, now), instant_or(row.last, now))
             for row in rows

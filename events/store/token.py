@@ -101,7 +101,7 @@ class Tokens:
 _READER = Reader(
     TOKEN,
     key=lambda found: f"token {found['id']}",
-    remedy="nobody gets in with it; make another one with `sublife tokens create`",
+    remedy="it opens nothing; make another one with `sublife tokens create`",
     role=Role,
 )
 

@@ -190,7 +190,7 @@ def _caller(request: Request, interface: Interface) -> Caller:
 
 
 def _known(interface: Interface, identifier: str) -> Token | None:
-    """Return the token of an id; nobody gets in with one whose row cannot be read."""
+    """Return the token of an id, unless its row cannot be read: such a token opens nothing."""
     try:
         return interface.store.tokens.find(identifier)
     except UnreadableError as error:

@@ -28,7 +28,7 @@ class Health(BaseModel):
 
 
 class Readiness(Health):
-    """That requests can be served; and what waits for somebody nevertheless."""
+    """That requests can be served, and what an operator should look at all the same."""
 
     stuck: list[str] | None = Field(
         None,
